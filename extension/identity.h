@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity.h
+ *	  Whose credential is it: kind and text in, one identity out.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_IDENTITY_H
+#define USHER_IDENTITY_H
+
+#include "datatype/timestamp.h"
+#include "utils/array.h"
+
+#define IDENTITY_KIND_TOKEN "token"
+#define IDENTITY_KIND_SESSION "session"
+#define IDENTITY_KIND_ANONYMOUS "anonymous"
+
+/*
+ * When valid is false only reason and kind are set, and kind only if it is
+ * one we know.
+ */
+typedef struct Identity
+{
+	bool		valid;
+	const char *reason; /* a constant; NULL when valid */
+	char	   *user_id;
+	char	   *username; /* or NULL */
+	const char *kind;	  /* a constant, or NULL */
+	char	   *credential_id; /* 64 lower-case hex digits */
+	char	   *issuer_id;	   /* the same, or NULL */
+	bool		has_expiry;
+	TimestampTz expires_at;
+	ArrayType  *groups; /* text[]; NULL: all */
+} Identity;
+
+/*
+ * identity_authenticate
+ *		Look a credential up; a valid answer on a session key with limited
+ *		uses consumes one.
+ *
+ * kind and credential may be NULL.  Never raises for what a client may have
+ * sent.  'anonymous' is never valid here (no_credentials): whether nobody
+ * in particular may enter is the policy's question, not ours.
+ */
+extern void identity_authenticate(const char *kind, text *credential,
+								  TimestampTz now, Identity *identity);
+
+/*
+ * identity_recheck
+ *		Is the credential behind an open connection still good?
+ *
+ * Found by its id, never by its text, and no use is consumed: a single-use
+ * key that opened a connection stays good for it until it expires.
+ */
+extern void identity_recheck(const char *kind, const char *user_id,
+							 const char *credential_id, TimestampTz now,
+							 Identity *identity);
+
+#endif /* USHER_IDENTITY_H */

@@ -1,0 +1,23 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.h
+ *	  The extension's GUCs, read-only for every room but settings.c.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_SETTINGS_H
+#define USHER_SETTINGS_H
+
+/* usher.session_max_ttl: the longest life a session key may be issued for. */
+extern int settings_session_max_ttl_s;
+
+/* usher.max_payload: the largest payload of one broadcast. */
+extern int settings_max_payload_bytes;
+
+/*
+ * settings_init
+ *		Define every GUC; called once, when the library is loaded.
+ */
+extern void settings_init(void);
+
+#endif /* USHER_SETTINGS_H */

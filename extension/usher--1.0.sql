@@ -1,0 +1,723 @@
+/* usher--1.0.sql: everything the extension is made of. */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION usher" to load this file. \quit
+
+-- ==== schema and roles ====
+
+-- Whoever could put objects into the schema beforehand could have them called
+-- by ours, and the owner of a schema may drop what is in it.
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_class
+			   WHERE relnamespace = 'usher'::pg_catalog.regnamespace)
+		OR EXISTS (SELECT FROM pg_catalog.pg_proc
+				   WHERE pronamespace = 'usher'::pg_catalog.regnamespace)
+		OR EXISTS (SELECT FROM pg_catalog.pg_type
+				   WHERE typnamespace = 'usher'::pg_catalog.regnamespace)
+	THEN
+		RAISE EXCEPTION 'schema "usher" is not empty'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Move its objects elsewhere or drop the schema first.';
+	END IF;
+
+	-- Roles belong to the whole cluster: another database may have made them,
+	-- and DROP EXTENSION leaves them.
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+				   WHERE rolname = 'usher_owner') THEN
+		CREATE ROLE usher_owner NOLOGIN;
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+				   WHERE rolname = 'usher_app') THEN
+		CREATE ROLE usher_app NOLOGIN;
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles
+				   WHERE rolname = 'usher_listener') THEN
+		CREATE ROLE usher_listener NOLOGIN;
+	END IF;
+	IF EXISTS (SELECT FROM pg_catalog.pg_roles
+			   WHERE rolname = 'usher_owner'
+			   AND (rolsuper OR rolcanlogin)) THEN
+		RAISE EXCEPTION 'role "usher_owner" can log in or is a superuser'
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+				  HINT = 'Make it NOLOGIN NOSUPERUSER: it owns functions that run with its rights.';
+	END IF;
+END
+$$;
+
+ALTER SCHEMA usher OWNER TO CURRENT_USER;
+REVOKE ALL ON SCHEMA usher FROM PUBLIC;
+GRANT USAGE ON SCHEMA usher TO usher_owner, usher_app, usher_listener;
+COMMENT ON SCHEMA usher IS 'realtime for Django sites';
+
+-- ==== tables of the identity half ====
+
+-- What makes this installation's notices unforgeable and its ids unguessable.
+-- One row, made anew in each database and never dumped.  A version 4 uuid
+-- carries 122 bits of pg_strong_random().
+CREATE TABLE usher.instance (
+	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	channel text NOT NULL CHECK (channel ~ '^[a-z0-9_]{1,63}$'),
+	salt bytea NOT NULL CHECK (octet_length(salt) = 32)
+);
+COMMENT ON TABLE usher.instance IS 'secrets of this installation: the shared channel and the salt of credential ids';
+INSERT INTO usher.instance (channel, salt)
+SELECT 'usher_' || encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex'),
+	   sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+
+-- Where Django keeps users and tokens; written by attach_django.  Names are
+-- text, qualified and quoted, so that a dump can be restored anywhere.
+CREATE TABLE usher.django (
+	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	user_table text NOT NULL,
+	user_key text NOT NULL,
+	user_key_type text NOT NULL CHECK (user_key_type IN
+		('smallint', 'integer', 'bigint', 'uuid', 'text', 'other')),
+	username_column text,
+	active_column text,
+	password_column text,
+	token_table text,
+	token_key text,
+	token_user text,
+	CHECK (num_nulls(token_table, token_key, token_user) IN (0, 3))
+);
+COMMENT ON TABLE usher.django IS 'the site''s tables, as usher.attach_django() found them';
+SELECT pg_catalog.pg_extension_config_dump('usher.django', '');
+
+-- Expiring keys handed out by issue_session.  Only the SHA-256 of a key is
+-- kept.  A row stays until it expires, used up or not, so that a connection
+-- which the key opened can be checked again.
+CREATE TABLE usher.session_key (
+	hash bytea PRIMARY KEY CHECK (octet_length(hash) = 32),
+	user_id text NOT NULL,
+	issuer_id text,
+	issuer_kind text,
+	created_at timestamptz NOT NULL,
+	expires_at timestamptz NOT NULL,
+	groups text[],
+	max_uses integer CHECK (max_uses >= 1),
+	uses integer NOT NULL DEFAULT 0
+);
+CREATE INDEX session_key_expires_at ON usher.session_key (expires_at);
+CREATE INDEX session_key_user_id ON usher.session_key (user_id);
+CREATE INDEX session_key_issuer_id ON usher.session_key (issuer_id)
+	WHERE issuer_id IS NOT NULL;
+COMMENT ON TABLE usher.session_key IS 'session keys that have been issued and not yet expired';
+
+-- Every backend caches what these tables say; this tells them to look again.
+CREATE FUNCTION usher.on_config_change() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'usher_on_config_change';
+COMMENT ON FUNCTION usher.on_config_change() IS 'internal: drops what backends have cached of a configuration table';
+
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.instance
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.django
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+
+-- ==== authenticate ====
+
+-- identity: what every authentication answers, always one row.   API: public
+--   valid          whether the credential is good
+--   reason         NULL when valid; else unknown_token, unknown_session,
+--                  inactive_user, unknown_user, expired, used_up, bad_user_id,
+--                  not_attached, unknown_kind or no_credentials
+--   user_id        the user's key as text
+--   username       NULL where the user table has no such column
+--   kind           token, session or anonymous
+--   credential_id  64 hexadecimal digits that name the credential and from
+--                  which it cannot be found
+--   issuer_id      of a session key: credential_id of the token it came from
+--   expires_at     NULL: never
+--   groups         the groups the credential is restricted to; NULL: all
+-- All but valid, reason and kind are NULL unless valid.
+CREATE TYPE usher.identity AS (
+	valid boolean,
+	reason text,
+	user_id text,
+	username text,
+	kind text,
+	credential_id text,
+	issuer_id text,
+	expires_at timestamptz,
+	groups text[]
+);
+COMMENT ON TYPE usher.identity IS 'who a credential belongs to, or why it is refused';
+
+-- validate_token(key text) returns identity                      API: public
+--   key  a Django REST framework token, exactly as stored
+-- Never raises for any key.  PARALLEL UNSAFE, as all of these: what a backend
+-- caches is read under a snapshot that a parallel query may not take.
+CREATE FUNCTION usher.validate_token(key text) RETURNS usher.identity
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_validate_token';
+COMMENT ON FUNCTION usher.validate_token(text) IS 'identity behind a Django REST framework token';
+
+-- validate_session(key text) returns identity                    API: public
+--   key  what issue_session returned
+-- A valid answer counts one use of a key whose uses are limited.  Of several
+-- who use the last one at the same time exactly one gets a valid answer.
+CREATE FUNCTION usher.validate_session(key text) RETURNS usher.identity
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_validate_session';
+COMMENT ON FUNCTION usher.validate_session(text) IS 'identity behind a session key; counts a use';
+
+-- authenticate(kind text, credential text) returns identity      API: public
+--   kind  token or session; anything else is refused with a reason
+CREATE FUNCTION usher.authenticate(kind text, credential text)
+RETURNS usher.identity
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_authenticate';
+COMMENT ON FUNCTION usher.authenticate(text, text) IS 'identity behind a credential of any kind';
+
+-- ==== issue ====
+
+-- issued_session: a new session key, or why there is none.       API: public
+CREATE TYPE usher.issued_session AS (
+	session_key text,
+	valid boolean,
+	reason text,
+	user_id text,
+	username text,
+	expires_at timestamptz
+);
+COMMENT ON TYPE usher.issued_session IS 'a new session key, or the reason why none was issued';
+
+-- issue_session(token, ttl, groups, max_uses) returns issued_session
+--                                                                API: public
+--   token     a Django REST framework token; the session key dies with it
+--   ttl       > 0 and at most the setting usher.session_max_ttl
+--   groups    the only groups the key admits to; NULL: whatever the user may
+--   max_uses  >= 1; NULL: any number until it expires
+-- The key is 43 characters of base64url, 256 random bits, and cannot be read
+-- again.  A refused token gives a reason; a wrong argument raises 22023.
+CREATE FUNCTION usher.issue_session(
+	token text, ttl interval DEFAULT '120 s', groups text[] DEFAULT NULL,
+	max_uses integer DEFAULT NULL)
+RETURNS usher.issued_session
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_issue_session';
+COMMENT ON FUNCTION usher.issue_session(text, interval, text[], integer) IS 'issue an expiring session key against a token';
+
+-- issue_session_for(user_id, ttl, groups, max_uses) returns issued_session
+--                                                                API: public
+-- The same for a user whom the caller has authenticated already.
+CREATE FUNCTION usher.issue_session_for(
+	user_id text, ttl interval DEFAULT '120 s', groups text[] DEFAULT NULL,
+	max_uses integer DEFAULT NULL)
+RETURNS usher.issued_session
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_issue_session_for';
+COMMENT ON FUNCTION usher.issue_session_for(text, interval, text[], integer) IS 'issue an expiring session key for a user';
+
+-- purge() returns bigint                                         API: public
+-- Removes the session keys that have expired; returns how many.  Issuing
+-- removes a few each time, so this is never needed, only tidy.
+CREATE FUNCTION usher.purge() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_purge';
+COMMENT ON FUNCTION usher.purge() IS 'remove expired session keys';
+
+-- ==== revoke ====
+
+-- revoke_token(key text) returns bigint                          API: public
+-- Deletes the token and the session keys it issued; connections which they
+-- opened are closed when the transaction commits.  Returns the number of
+-- credentials revoked.  Raises 55000 if no token table is attached.
+CREATE FUNCTION usher.revoke_token(key text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_token';
+COMMENT ON FUNCTION usher.revoke_token(text) IS 'delete a token and close what it opened';
+
+-- revoke_session(key text) returns bigint                        API: public
+CREATE FUNCTION usher.revoke_session(key text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_session';
+COMMENT ON FUNCTION usher.revoke_session(text) IS 'delete a session key and close what it opened';
+
+-- revoke_user(user_id text) returns bigint                       API: public
+-- Deletes all tokens and session keys of a user and closes every connection.
+CREATE FUNCTION usher.revoke_user(user_id text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_user';
+COMMENT ON FUNCTION usher.revoke_user(text) IS 'delete all credentials of a user and close what they opened';
+
+-- The triggers that attach_django puts on Django's tables.  Their arguments
+-- are names of columns, '' for one that is not there:
+--   on_token_change(key, user)   on_user_change(key, active, password)
+CREATE FUNCTION usher.on_token_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_token_change';
+COMMENT ON FUNCTION usher.on_token_change() IS 'internal: revokes a token that was deleted or changed';
+CREATE FUNCTION usher.on_token_truncate() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_token_truncate';
+COMMENT ON FUNCTION usher.on_token_truncate() IS 'internal: revokes every token';
+CREATE FUNCTION usher.on_user_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_user_change';
+COMMENT ON FUNCTION usher.on_user_change() IS 'internal: revokes a user that was deleted, deactivated or re-passworded';
+CREATE FUNCTION usher.on_user_truncate() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_user_truncate';
+COMMENT ON FUNCTION usher.on_user_truncate() IS 'internal: revokes everybody';
+
+-- revoke_everybody(): session keys of a user table that is no longer ours say
+-- nothing, and what they and its tokens opened could never be revoked.
+CREATE FUNCTION usher.revoke_everybody() RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_everybody';
+COMMENT ON FUNCTION usher.revoke_everybody() IS 'internal: deletes every session key and closes every identified connection';
+
+-- ==== attach Django ====
+
+-- check_table: raises unless found is a table that attach_django can use.
+CREATE FUNCTION usher.check_table(parameter text, given text, found regclass)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	class pg_class;
+BEGIN
+	IF found IS NULL THEN
+		RAISE EXCEPTION 'table "%" does not exist', given
+			USING ERRCODE = 'undefined_table',
+				  HINT = format('Run the migration that creates it first, or give %s => the name as SQL would write it, with quotes and schema where it needs them.', parameter);
+	END IF;
+	SELECT * INTO class FROM pg_class WHERE oid = found;
+	IF class.relkind <> 'r' OR class.relpersistence = 't' THEN
+		RAISE EXCEPTION '"%" is not an ordinary table', given
+			USING ERRCODE = 'wrong_object_type',
+				  DETAIL = 'Views, partitioned, foreign and temporary tables cannot be attached.',
+				  HINT = format('Give %s => the name of an ordinary table.', parameter);
+	END IF;
+	IF NOT pg_has_role(class.relowner, 'USAGE') THEN
+		RAISE EXCEPTION 'must be owner of table %', found
+			USING ERRCODE = 'insufficient_privilege',
+				  HINT = 'Call usher.attach_django() as the role that runs the site''s migrations.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.check_table(text, text, regclass) IS 'internal: is this a table that attach_django can use';
+
+-- column_type: the type of a column, without domains; raises if it is missing.
+CREATE FUNCTION usher.column_type(parameter text, found regclass, wanted text)
+RETURNS regtype
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	type_id oid;
+	base_id oid;
+BEGIN
+	SELECT atttypid INTO type_id FROM pg_attribute
+	WHERE attrelid = found AND attname = wanted
+	AND attnum > 0 AND NOT attisdropped;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'column "%" of table % does not exist', wanted, found
+			USING ERRCODE = 'undefined_column',
+				  HINT = CASE parameter WHEN 'token_table'
+					THEN 'token_table must name a table like authtoken_token, with columns "key" and "user_id"; NULL if the site has none.'
+					ELSE format('Give %s => the name of a column of that table, or NULL to let usher find it.', parameter)
+					END;
+	END IF;
+	LOOP
+		SELECT typbasetype INTO base_id FROM pg_type
+		WHERE oid = type_id AND typtype = 'd';
+		EXIT WHEN NOT FOUND;
+		type_id := base_id;
+	END LOOP;
+	RETURN type_id;
+END
+$$;
+COMMENT ON FUNCTION usher.column_type(text, regclass, text) IS 'internal: type of a column that attach_django needs';
+
+-- release_table: takes back what attach_django gave and put on a table.  A
+-- table that is gone took them along.
+CREATE FUNCTION usher.release_table(name text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	class pg_class;
+BEGIN
+	SELECT * INTO class FROM pg_class WHERE oid = to_regclass(name);
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	IF EXISTS (SELECT FROM pg_trigger
+			   WHERE tgrelid = class.oid AND tgname = 'usher_revoke') THEN
+		EXECUTE format('DROP TRIGGER usher_revoke ON %s', name);
+	END IF;
+	IF EXISTS (SELECT FROM pg_trigger
+			   WHERE tgrelid = class.oid AND tgname = 'usher_truncate') THEN
+		EXECUTE format('DROP TRIGGER usher_truncate ON %s', name);
+	END IF;
+	EXECUTE format('REVOKE ALL ON %s FROM usher_owner', name);
+END
+$$;
+COMMENT ON FUNCTION usher.release_table(text) IS 'internal: removes triggers and grants from a table';
+
+-- remember_django: stores the mapping as usher_owner; returns the tables of
+-- the former one that are not in it any more.
+CREATE FUNCTION usher.remember_django(
+	new_user_table regclass, new_user_key text, new_user_key_type text,
+	new_username_column text, new_active_column text, new_password_column text,
+	new_token_table regclass, new_token_key text, new_token_user text)
+RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	former usher.django;
+	latter usher.django;
+BEGIN
+	SELECT true, format('%I.%I', n.nspname, c.relname),
+		   quote_ident(new_user_key), new_user_key_type,
+		   quote_ident(new_username_column), quote_ident(new_active_column),
+		   quote_ident(new_password_column)
+	INTO STRICT latter
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = new_user_table;
+	IF new_token_table IS NOT NULL THEN
+		SELECT format('%I.%I', n.nspname, c.relname)
+		INTO STRICT latter.token_table
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.oid = new_token_table;
+		latter.token_key := quote_ident(new_token_key);
+		latter.token_user := quote_ident(new_token_user);
+	END IF;
+
+	LOCK TABLE usher.django IN SHARE ROW EXCLUSIVE MODE;
+	SELECT * INTO former FROM usher.django;
+	IF FOUND THEN
+		IF former IS NOT DISTINCT FROM latter THEN
+			RETURN;
+		END IF;
+		IF (former.user_table, former.user_key, former.token_table)
+			IS DISTINCT FROM
+			(latter.user_table, latter.user_key, latter.token_table) THEN
+			PERFORM usher.revoke_everybody();
+		END IF;
+		DELETE FROM usher.django;
+	END IF;
+	INSERT INTO usher.django SELECT latter.*;
+
+	RETURN QUERY
+		SELECT t FROM unnest(ARRAY[former.user_table, former.token_table]) AS t
+		WHERE t IS NOT NULL AND t <> latter.user_table
+		AND t IS DISTINCT FROM latter.token_table;
+END
+$$;
+COMMENT ON FUNCTION usher.remember_django(regclass, text, text, text, text, text, regclass, text, text) IS 'internal: stores what attach_django found';
+
+-- forget_django: removes the mapping as usher_owner; returns its tables.
+CREATE FUNCTION usher.forget_django() RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	former usher.django;
+BEGIN
+	DELETE FROM usher.django RETURNING * INTO former;
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+	PERFORM usher.revoke_everybody();
+	RETURN QUERY
+		SELECT t FROM unnest(ARRAY[former.user_table, former.token_table]) AS t
+		WHERE t IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION usher.forget_django() IS 'internal: removes what attach_django stored';
+
+-- attach_tables: the work of attach_django once names have become tables.
+-- Runs as the caller, who owns them, since only an owner may do all this.
+CREATE FUNCTION usher.attach_tables(
+	user_table_name text, user_table regclass,
+	token_table_name text, token_table regclass,
+	username_column text, active_column text, password_column text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	user_key text;
+	user_key_type text;
+	token_user_type text;
+	found regclass;
+	schema_name text;
+	former text;
+BEGIN
+	IF user_table_name IS NULL THEN
+		RAISE EXCEPTION 'user_table must not be null'
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	PERFORM usher.check_table('user_table', user_table_name, user_table);
+	IF token_table_name IS NOT NULL THEN
+		PERFORM usher.check_table('token_table', token_table_name, token_table);
+	END IF;
+
+	-- What the user table has.
+	SELECT a.attname INTO user_key
+	FROM pg_index i
+	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+	WHERE i.indrelid = user_table AND i.indisprimary AND i.indnkeyatts = 1;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'table % has no primary key of one column', user_table
+			USING ERRCODE = 'invalid_table_definition',
+				  HINT = 'Give user_table => the table of the site''s AUTH_USER_MODEL.';
+	END IF;
+	user_key_type := CASE usher.column_type('user_table', user_table, user_key)
+		WHEN 'smallint'::regtype THEN 'smallint'
+		WHEN 'integer'::regtype THEN 'integer'
+		WHEN 'bigint'::regtype THEN 'bigint'
+		WHEN 'uuid'::regtype THEN 'uuid'
+		WHEN 'text'::regtype THEN 'text'
+		WHEN 'varchar'::regtype THEN 'text'
+		ELSE 'other' END;
+	IF username_column IS NOT NULL THEN
+		PERFORM usher.column_type('username_column', user_table, username_column);
+	ELSE
+		SELECT attname INTO username_column FROM pg_attribute
+		WHERE attrelid = user_table AND attname IN ('username', 'email')
+		AND NOT attisdropped
+		ORDER BY attname = 'username' DESC LIMIT 1;
+	END IF;
+	IF active_column IS NULL THEN
+		SELECT attname INTO active_column FROM pg_attribute
+		WHERE attrelid = user_table AND attname = 'is_active'
+		AND NOT attisdropped;
+	END IF;
+	IF active_column IS NOT NULL
+		AND usher.column_type('active_column', user_table, active_column)
+			<> 'boolean'::regtype THEN
+		RAISE EXCEPTION 'column "%" of table % is not boolean',
+			active_column, user_table
+			USING ERRCODE = 'datatype_mismatch',
+				  HINT = 'Give active_column => the name of a boolean column.';
+	END IF;
+	IF password_column IS NOT NULL THEN
+		PERFORM usher.column_type('password_column', user_table, password_column);
+	ELSE
+		SELECT attname INTO password_column FROM pg_attribute
+		WHERE attrelid = user_table AND attname = 'password'
+		AND NOT attisdropped;
+	END IF;
+
+	-- What the token table has: Django REST framework fixes the names.
+	IF token_table IS NOT NULL THEN
+		IF usher.column_type('token_table', token_table, 'key')
+			NOT IN ('text'::regtype, 'varchar'::regtype) THEN
+			RAISE EXCEPTION 'column "key" of table % is not of type text or varchar',
+				token_table
+				USING ERRCODE = 'datatype_mismatch',
+					  HINT = 'token_table must name a table like authtoken_token.';
+		END IF;
+		token_user_type := CASE usher.column_type('token_table', token_table, 'user_id')
+			WHEN 'smallint'::regtype THEN 'integer'
+			WHEN 'integer'::regtype THEN 'integer'
+			WHEN 'bigint'::regtype THEN 'integer'
+			WHEN 'uuid'::regtype THEN 'uuid'
+			WHEN 'text'::regtype THEN 'text'
+			WHEN 'varchar'::regtype THEN 'text'
+			ELSE 'other' END;
+		IF token_user_type <> CASE
+			WHEN user_key_type IN ('smallint', 'bigint') THEN 'integer'
+			ELSE user_key_type END THEN
+			RAISE EXCEPTION 'column "user_id" of table % does not have the type of column "%" of table %',
+				token_table, user_key, user_table
+				USING ERRCODE = 'datatype_mismatch',
+					  HINT = 'Give user_table => the table that token_table refers to.';
+		END IF;
+	END IF;
+
+	FOR former IN
+		SELECT t FROM usher.remember_django(
+			user_table, user_key, user_key_type, username_column,
+			active_column, password_column, token_table,
+			CASE WHEN token_table IS NOT NULL THEN 'key' END,
+			CASE WHEN token_table IS NOT NULL THEN 'user_id' END) AS t
+	LOOP
+		PERFORM usher.release_table(former);
+	END LOOP;
+
+	-- Columns are granted afresh each time, so that no more stay granted than
+	-- are needed.  The password is not among them: only the trigger compares
+	-- it, and a trigger is shown whole rows.
+	EXECUTE format('REVOKE ALL ON %s FROM usher_owner', user_table);
+	EXECUTE format('GRANT SELECT (%s) ON %s TO usher_owner',
+				   (SELECT string_agg(DISTINCT quote_ident(c), ', ')
+					FROM unnest(ARRAY[user_key, username_column, active_column]) AS c),
+				   user_table);
+	EXECUTE format('CREATE OR REPLACE TRIGGER usher_revoke AFTER UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION usher.on_user_change(%L, %L, %L)',
+				   user_table, user_key, coalesce(active_column, ''),
+				   coalesce(password_column, ''));
+	EXECUTE format('CREATE OR REPLACE TRIGGER usher_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION usher.on_user_truncate()',
+				   user_table);
+	IF token_table IS NOT NULL THEN
+		EXECUTE format('REVOKE ALL ON %s FROM usher_owner', token_table);
+		EXECUTE format('GRANT SELECT (key, user_id), DELETE ON %s TO usher_owner',
+					   token_table);
+		EXECUTE format('CREATE OR REPLACE TRIGGER usher_revoke AFTER UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION usher.on_token_change(''key'', ''user_id'')',
+					   token_table);
+		EXECUTE format('CREATE OR REPLACE TRIGGER usher_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION usher.on_token_truncate()',
+					   token_table);
+	END IF;
+
+	FOREACH found IN ARRAY array_remove(ARRAY[user_table, token_table], NULL)
+	LOOP
+		SELECT nspname INTO schema_name FROM pg_namespace
+		WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = found);
+		IF NOT has_schema_privilege('usher_owner', schema_name, 'USAGE') THEN
+			EXECUTE format('GRANT USAGE ON SCHEMA %I TO usher_owner', schema_name);
+		END IF;
+		-- Also while session_replication_role is replica, as bulk loaders
+		-- and logical replication set it: a revocation is never optional.
+		IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = found
+				   AND tgname IN ('usher_revoke', 'usher_truncate')
+				   AND tgenabled <> 'A') THEN
+			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER usher_revoke, ENABLE ALWAYS TRIGGER usher_truncate', found);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION usher.attach_tables(text, regclass, text, regclass, text, text, text) IS 'internal: the work of attach_django';
+
+-- attach_django(user_table, token_table, username_column, active_column,
+--               password_column) returns void                    API: public
+--   user_table       the table of AUTH_USER_MODEL
+--   token_table      of rest_framework.authtoken; NULL: the site has none
+--   username_column  NULL: username, else email, else none
+--   active_column    NULL: is_active, else none and everybody is active
+--   password_column  NULL: password, else none
+-- Call it from a migration, as the owner of these tables and a member of
+-- usher_app.  Names are read as SQL reads them, along the caller's
+-- search_path.  Stores where Django keeps users and tokens, grants
+-- usher_owner the columns it reads and creates the triggers that revoke.
+-- Calling it again repairs or changes; other tables than before close every
+-- connection.  Raises 42P01, 42703, 42804, 42809, 42P16 or 42501, with a hint.
+CREATE FUNCTION usher.attach_django(
+	user_table text DEFAULT 'auth_user',
+	token_table text DEFAULT 'authtoken_token',
+	username_column text DEFAULT NULL,
+	active_column text DEFAULT NULL,
+	password_column text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+AS $$
+DECLARE
+	users pg_catalog.regclass;
+	tokens pg_catalog.regclass;
+BEGIN
+	-- No operator stands here: search_path is the caller's, for the names.
+	BEGIN
+		users := pg_catalog.to_regclass(user_table);
+	EXCEPTION WHEN invalid_name OR syntax_error THEN
+		users := NULL;
+	END;
+	BEGIN
+		tokens := pg_catalog.to_regclass(token_table);
+	EXCEPTION WHEN invalid_name OR syntax_error THEN
+		tokens := NULL;
+	END;
+	PERFORM usher.attach_tables(user_table, users, token_table, tokens,
+								username_column, active_column, password_column);
+END
+$$;
+COMMENT ON FUNCTION usher.attach_django(text, text, text, text, text) IS 'tell usher where Django keeps users and tokens, and make deleting them revoke';
+
+-- detach_django() returns boolean                                API: public
+-- Undoes attach_django and closes every identified connection; returns
+-- whether there was something to undo.
+CREATE FUNCTION usher.detach_django() RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	former text;
+	attached boolean := false;
+BEGIN
+	FOR former IN SELECT t FROM usher.forget_django() AS t LOOP
+		PERFORM usher.release_table(former);
+		attached := true;
+	END LOOP;
+	RETURN attached;
+END
+$$;
+COMMENT ON FUNCTION usher.detach_django() IS 'undo usher.attach_django()';
+
+-- ==== groups: policy, admission, broadcast ====
+
+-- ==== end of groups ====
+
+-- ==== who owns and who may ====
+
+-- Everything that stands in the schema now, whichever section made it.
+DO $$
+DECLARE
+	object record;
+BEGIN
+	FOR object IN
+		SELECT format('%s %s', CASE prokind WHEN 'p' THEN 'PROCEDURE'
+								WHEN 'a' THEN 'AGGREGATE'
+								ELSE 'FUNCTION' END,
+					  oid::regprocedure) AS name
+		FROM pg_catalog.pg_proc
+		WHERE pronamespace = 'usher'::regnamespace
+		UNION ALL
+		SELECT format('%s %s', CASE relkind WHEN 'r' THEN 'TABLE'
+								WHEN 'v' THEN 'VIEW'
+								WHEN 'S' THEN 'SEQUENCE'
+								ELSE 'TYPE' END,
+					  oid::regclass)
+		FROM pg_catalog.pg_class
+		WHERE relnamespace = 'usher'::regnamespace
+		AND relkind IN ('r', 'v', 'S', 'c')
+	LOOP
+		EXECUTE format('ALTER %s OWNER TO usher_owner', object.name);
+	END LOOP;
+END
+$$;
+
+REVOKE ALL ON ALL TABLES IN SCHEMA usher FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA usher FROM PUBLIC;
+
+GRANT EXECUTE ON FUNCTION
+	usher.validate_token(text),
+	usher.validate_session(text),
+	usher.authenticate(text, text),
+	usher.issue_session(text, interval, text[], integer),
+	usher.issue_session_for(text, interval, text[], integer),
+	usher.purge(),
+	usher.revoke_token(text),
+	usher.revoke_session(text),
+	usher.revoke_user(text),
+	usher.attach_django(text, text, text, text, text),
+	usher.detach_django(),
+	-- what these two call, and the triggers they create
+	usher.attach_tables(text, regclass, text, regclass, text, text, text),
+	usher.remember_django(regclass, text, text, text, text, text, regclass, text, text),
+	usher.forget_django(),
+	usher.column_type(text, regclass, text),
+	usher.check_table(text, text, regclass),
+	usher.release_table(text),
+	usher.on_token_change(),
+	usher.on_token_truncate(),
+	usher.on_user_change(),
+	usher.on_user_truncate()
+	TO usher_app;
+
+GRANT EXECUTE ON FUNCTION usher.authenticate(text, text) TO usher_listener;
