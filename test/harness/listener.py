@@ -94,7 +94,7 @@ class Usherd:
         self.process = None
 
     def reload(self):
-        self.process.signal(signal.SIGHUP)
+        self.process.send_signal(signal.SIGHUP)
 
     def remove(self):
         if self.folder:

@@ -140,7 +140,7 @@ class Process:
     def is_running(self):
         return self.popen.poll() is None
 
-    def signal(self, number):
+    def send_signal(self, number):
         if self.is_running():
             self.popen.send_signal(number)
 
@@ -153,7 +153,7 @@ class Process:
 
     def stop(self, number=signal.SIGTERM, deadline_s=10):
         """Ask it to end, insist at the deadline; return the exit status."""
-        self.signal(number)
+        self.send_signal(number)
         try:
             return self.wait(deadline_s)
         except subprocess.TimeoutExpired:
