@@ -1,0 +1,40 @@
+/*-------------------------------------------------------------------------
+ *
+ * digest.c
+ *	  Hashes, base64 and random bytes: the listener's only door to OpenSSL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <limits.h>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include "digest.h"
+
+bool
+digest_sha1(uint8_t out[DIGEST_SHA1_LEN], const void *bytes, size_t len)
+{
+	return EVP_Digest(bytes, len, out, NULL, EVP_sha1(), NULL) == 1;
+}
+
+size_t
+digest_base64(char *out, const void *bytes, size_t len)
+{
+	/* EVP_EncodeBlock counts in int; nothing we encode comes near. */
+	if (len > INT_MAX / 2)
+	{
+		out[0] = '\0';
+		return 0;
+	}
+	return (size_t) EVP_EncodeBlock((unsigned char *) out,
+									(const unsigned char *) bytes, (int) len);
+}
+
+bool
+digest_random(void *out, size_t len)
+{
+	if (len > INT_MAX)
+		return false;
+	return RAND_bytes((unsigned char *) out, (int) len) == 1;
+}
