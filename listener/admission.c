@@ -1,0 +1,547 @@
+/*-------------------------------------------------------------------------
+ *
+ * admission.c
+ *	  From the bytes of a request head to a seat in a group, or a refusal.
+ *
+ * Nothing is answered before the database has spoken.  The head is kept, and
+ * parsed again when the answer comes, so that a waiting client holds no copy of
+ * its credential besides it; it is wiped and freed when the answer is out.
+ *
+ * A client is asked about only while the feed LISTENs: what is broadcast or
+ * revoked from its admission on is then seen.  A revocation that was handed out
+ * while the question was under way counts too (feed_revoked_since): the two
+ * travel on different connections.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client.h"
+#include "credentials.h"
+#include "handshake.h"
+#include "http.h"
+#include "refusal.h"
+
+#define RESPONSE_BYTES 1024
+#define BODY_BYTES 512
+#define FIRST_HEAD_BYTES 1024
+
+static void ask(Client *client);
+
+static void
+forget_head(Client *client)
+{
+	if (client->head != NULL)
+		/* it may hold a credential */
+		explicit_bzero(client->head, client->head_cap);
+	free(client->head);
+	client->head = NULL;
+	client->head_len = client->head_cap = client->head_end = 0;
+}
+
+static HttpStatus
+parse_head(const Client *client, HttpRequest *request)
+{
+	return http_parse(request, (const char *) client->head, client->head_end);
+}
+
+/* ---- refusing and answering -------------------------------------------- */
+
+static void
+respond(Client *client, int status, const char *extra_headers, const char *body)
+{
+	char   response[RESPONSE_BYTES];
+	size_t len =
+		http_response(response, sizeof(response), status, extra_headers, body);
+
+	client_send(client, response, len);
+	forget_head(client);
+	client_enter(client, CLIENT_FINISHING);
+}
+
+static void
+refuse_http(Client *client, const Refusal *refusal, const char *detail)
+{
+	char body[BODY_BYTES];
+	char extra[160] = "";
+
+	if (refusal_json(body, sizeof(body), refusal, detail, false) == 0)
+		body[0] = '\0';
+	if (refusal->http_status == 401)
+		snprintf(extra, sizeof(extra), "WWW-Authenticate: %.64s\r\n",
+				 client->env->config->token_keyword);
+	else if (refusal->http_status == 405)
+		snprintf(extra, sizeof(extra), "Allow: GET\r\n");
+	else if (refusal->http_status == 426)
+		snprintf(extra, sizeof(extra),
+				 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+	else if (refusal->http_status == 429 || refusal->http_status == 503)
+		snprintf(extra, sizeof(extra), "Retry-After: 1\r\n");
+	respond(client, refusal->http_status, extra, body);
+}
+
+/* 101, the reason as a message, and a close frame. */
+static void
+refuse_websocket(Client *client, const Refusal *refusal, const char *detail,
+				 Slice key)
+{
+	uint8_t frame[WS_MAX_CONTROL_FRAME];
+	uint8_t header[WS_MAX_HEADER];
+	char	accept[HTTP_ACCEPT_LEN + 1];
+	char	response[RESPONSE_BYTES];
+	char	body[BODY_BYTES];
+	size_t	body_len;
+	size_t	len;
+
+	if (!http_accept_key(key, accept))
+	{
+		refuse_http(client, refusal, detail);
+		return;
+	}
+	len = http_switching(response, sizeof(response), accept, SLICE_NONE);
+	client_send(client, response, len);
+	body_len = refusal_json(body, sizeof(body), refusal, detail, true);
+	client_send(client, header, ws_frame_header(header, WS_TEXT, body_len));
+	client_send(client, body, body_len);
+	ws_reader_init(&client->reader,
+				   (uint32_t) client->env->config->max_message_bytes);
+	forget_head(client);
+	client_enter(client, CLIENT_CLOSING);
+	len = ws_close_frame(frame, refusal->close_code, refusal->reason);
+	client_send(client, frame, len);
+}
+
+void
+admission_refuse(Client *client, const char *reason, const char *detail)
+{
+	const Refusal *refusal = refusal_for(reason);
+	HttpRequest	   request;
+	Handshake	   plan = {0};
+	bool		   as_websocket = false;
+
+	if (client->head_end > 0 && parse_head(client, &request) == HTTP_OK)
+		handshake_plan(&plan, &request);
+	if (plan.key.ptr != NULL)
+		switch (client->env->config->refusal)
+		{
+			case CONFIG_REFUSAL_AUTO: as_websocket = plan.from_browser; break;
+			case CONFIG_REFUSAL_HTTP: as_websocket = false; break;
+			case CONFIG_REFUSAL_WEBSOCKET: as_websocket = true; break;
+		}
+	client_log(client, LOG_LEVEL_INFO, "refused with %d: %s%s%.*s",
+			   as_websocket ? refusal->close_code : refusal->http_status,
+			   /* the extension's own word, even one we do not know */
+			   reason, plan.group.ptr ? ", group " : "",
+			   plan.group.ptr ? (int) plan.group.len : 0,
+			   plan.group.ptr ? plan.group.ptr : "");
+	if (as_websocket)
+		refuse_websocket(client, refusal, detail, plan.key);
+	else
+		refuse_http(client, refusal, detail);
+}
+
+static void
+answer_healthz(Client *client)
+{
+	char body[BODY_BYTES];
+
+	snprintf(body, sizeof(body),
+			 "{\"status\":\"ok\",\"version\":\"%s\",\"connections\":%zu}",
+			 config_version(), client->env->count);
+	respond(client, 200, NULL, body);
+}
+
+/* Ready: questions are answered, and the canary came back lately. */
+static void
+answer_readyz(Client *client)
+{
+	const ClientEnv *env = client->env;
+	FeedHealth		 feed = feed_health(env->feed);
+	bool			 database = calls_ready(env->calls);
+	bool			 listening =
+		feed.ready && feed.canary_age_ms <= 3 * env->config->canary_interval_ms;
+	bool		ready = database && listening && !env->draining;
+	const char *status = ready ? "ready" : "unavailable";
+	char		body[BODY_BYTES];
+
+	if (env->draining)
+		status = "draining";
+	snprintf(body, sizeof(body),
+			 "{\"status\":\"%s\",\"database\":%s,\"listening\":%s,"
+			 "\"canary_age_ms\":%llu,\"notification_queue_usage\":%.6f}",
+			 status, database ? "true" : "false", listening ? "true" : "false",
+			 (unsigned long long) feed.canary_age_ms, feed.queue_usage);
+	respond(client, ready ? 200 : 503, ready ? NULL : "Retry-After: 1\r\n",
+			body);
+}
+
+/* ---- seating ----------------------------------------------------------- */
+
+static size_t
+size_of(const char *text)
+{
+	return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static const char *
+put(char **cursor, const char *text)
+{
+	char *start = *cursor;
+
+	if (text == NULL)
+		return NULL;
+	memcpy(start, text, strlen(text) + 1);
+	*cursor += strlen(text) + 1;
+	return start;
+}
+
+/* Keep who it is for the connection's life; false when out of memory. */
+static bool
+remember_identity(Client *client, const AdmitAnswer *answer)
+{
+	size_t size = size_of(answer->user_id) + size_of(answer->username) +
+				  size_of(answer->kind) + size_of(answer->credential_id) +
+				  size_of(answer->issuer_id);
+	char *cursor = malloc(size + 1);
+
+	if (cursor == NULL)
+		return false;
+	client->identity = cursor;
+	client->occupant.user_id = put(&cursor, answer->user_id);
+	client->username = put(&cursor, answer->username);
+	client->kind = put(&cursor, answer->kind);
+	client->occupant.credential_id = put(&cursor, answer->credential_id);
+	client->occupant.issuer_id = put(&cursor, answer->issuer_id);
+	client->may_send = answer->may_send;
+	client->plain = answer->plain;
+	if (answer->expires_in_ms >= 0)
+		client->expires_at_ms =
+			loop_now_ms(client->env->loop) + (uint64_t) answer->expires_in_ms;
+	return true;
+}
+
+/* Answer 101 and let what the client sent behind its head come in. */
+static void
+open_client(Client *client)
+{
+	char		response[RESPONSE_BYTES];
+	char		accept[HTTP_ACCEPT_LEN + 1];
+	HttpRequest request;
+	uint8_t	   *head = client->head;
+	size_t		head_end = client->head_end;
+	size_t		head_len = client->head_len;
+	size_t		head_cap = client->head_cap;
+	size_t		len;
+
+	if (parse_head(client, &request) != HTTP_OK ||
+		!http_accept_key(http_header(&request, "Sec-WebSocket-Key", NULL),
+						 accept))
+	{
+		admission_refuse(client, "bad_handshake", NULL);
+		return;
+	}
+	len = http_switching(response, sizeof(response), accept, SLICE_NONE);
+	ws_reader_init(&client->reader,
+				   (uint32_t) client->env->config->max_message_bytes);
+	client_enter(client, CLIENT_OPEN);
+	client_send(client, response, len);
+	client_log(client, LOG_LEVEL_INFO, "joined %s as %s%s%s%s%s by %s",
+			   client->member.group->name,
+			   client->occupant.user_id ? "user " : "anonymous",
+			   client->occupant.user_id ? client->occupant.user_id : "",
+			   client->username ? " (" : "",
+			   client->username ? client->username : "",
+			   client->username ? ")" : "", client->kind);
+
+	client->head = NULL;
+	client->head_len = client->head_cap = client->head_end = 0;
+	transport_pause(client->peer, false);
+	if (head_len > head_end)
+		inbound_on_data(client, head + head_end, head_len - head_end);
+	explicit_bzero(head, head_cap);
+	free(head);
+}
+
+/* Count the user and take the seat; a reason when that cannot be. */
+static const char *
+take_seat(Client *client, Slice group_name)
+{
+	ClientEnv *env = client->env;
+	HubGroup  *group;
+
+	if (client->occupant.user_id != NULL)
+	{
+		Slice user = {client->occupant.user_id,
+					  strlen(client->occupant.user_id)};
+
+		if (!limit_acquire(&env->users, user,
+						   env->config->max_connections_per_user))
+			return "too_many_connections";
+		client->user_counted = true;
+	}
+	group = hub_find(env->hub, group_name);
+	if (client->plain && (group == NULL || !group->plain))
+	{
+		if (env->plain_groups >= env->config->max_plain_groups)
+			return "too_many_plain_groups";
+	}
+	group = hub_join(env->hub, &client->member, group_name);
+	if (group == NULL)
+		return "overloaded";
+	if (client->plain && !group->plain)
+	{
+		group->plain = true;
+		env->plain_groups++;
+	}
+	if (!hub_occupy(env->hub, &client->occupant))
+		return "overloaded";
+	return NULL;
+}
+
+static void
+seat(Client *client, const AdmitAnswer *answer)
+{
+	HttpRequest request;
+	Handshake	plan;
+	const char *reason;
+
+	if (!remember_identity(client, answer) ||
+		parse_head(client, &request) != HTTP_OK)
+	{
+		admission_refuse(client, "overloaded", NULL);
+		return;
+	}
+	handshake_plan(&plan, &request);
+	reason = take_seat(client, plan.group);
+	if (reason != NULL)
+		admission_refuse(client, reason, NULL);
+	else if (client->plain)
+	{
+		client_enter(client, CLIENT_LISTENING);
+		feed_listen(client->env->feed, plan.group);
+	}
+	else
+		open_client(client);
+}
+
+void
+admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
+{
+	HubGroup *group = hub_find(env->hub, group_name);
+
+	/* Opening a client may close it, and so move the members behind it: walk
+	 * from the end, where only those already looked at are. */
+	for (uint32_t i = group ? group->member_count : 0; i-- > 0;)
+	{
+		Client *client = client_of_member(group->members[i]);
+		bool	last = group->member_count == 1;
+
+		if (client->state != CLIENT_LISTENING)
+			continue;
+		if (ok)
+			open_client(client);
+		else
+			admission_refuse(client, "too_many_plain_groups", NULL);
+		if (last && client->member.group == NULL)
+			return; /* the group went with its last member */
+	}
+}
+
+/* ---- asking ------------------------------------------------------------ */
+
+static bool
+revoked_meanwhile(const Client *client, const AdmitAnswer *answer)
+{
+	if (answer->user_id == NULL)
+		return false;
+	return feed_revoked_since(client->env->feed, client->feed_mark,
+							  answer->kind, answer->user_id,
+							  answer->credential_id, answer->issuer_id);
+}
+
+static void
+on_admit_answer(void *arg, const AdmitAnswer *answer)
+{
+	Client	   *client = arg;
+	const char *reason = NULL;
+
+	client->call = NULL;
+	switch (answer->status)
+	{
+		case CALL_UNAVAILABLE: reason = "database_unavailable"; break;
+		case CALL_OVERLOADED: reason = "overloaded"; break;
+		case CALL_FAILED: reason = "internal_error"; break;
+		case CALL_OK:
+			if (!answer->valid || !answer->may_join)
+				reason = answer->reason ? answer->reason : "not_allowed";
+			else if (revoked_meanwhile(client, answer))
+				reason = "revoked";
+			break;
+	}
+	if (reason != NULL)
+		admission_refuse(client, reason, NULL);
+	else
+		seat(client, answer);
+}
+
+static void
+ask(Client *client)
+{
+	ClientEnv		 *env = client->env;
+	CredentialOptions options = {env->config->token_keyword,
+								 env->config->allow_query_token};
+	Credential		  credential;
+	HttpRequest		  request;
+	Handshake		  plan;
+	const char		 *detail;
+	const char		 *reason;
+
+	if (!feed_health(env->feed).ready)
+		return; /* admission_on_feed_ready comes back, or the deadline */
+	if (parse_head(client, &request) != HTTP_OK)
+		return;
+	handshake_plan(&plan, &request);
+	credential_find(&credential, &request, &options);
+	if (credential.status == CREDENTIAL_REFUSED)
+	{
+		reason = credential.reason;
+		detail = credential.detail;
+		credential_wipe(&credential);
+		admission_refuse(client, reason, detail);
+		return;
+	}
+	client->feed_mark = feed_mark(env->feed);
+	client->call =
+		calls_admit(env->calls, credential.kind,
+					credential.status == CREDENTIAL_NONE
+						? SLICE_NONE
+						: (Slice){credential.value, credential.len},
+					plan.group, client->deadline_ms - loop_now_ms(env->loop),
+					on_admit_answer, client);
+	credential_wipe(&credential);
+	if (client->call == NULL)
+		admission_refuse(client, "overloaded", NULL);
+}
+
+void
+admission_on_feed_ready(ClientEnv *env)
+{
+	Client *next;
+
+	for (Client *client = env->all; client != NULL; client = next)
+	{
+		next = client->all_next;
+		if (client->state == CLIENT_ADMITTING && client->call == NULL)
+			ask(client);
+	}
+}
+
+static void
+begin_join(Client *client)
+{
+	ClientEnv *env = client->env;
+	Slice	   address = {(const char *) client->address.ip,
+						  sizeof(client->address.ip)};
+
+	if (env->draining)
+	{
+		admission_refuse(client, "draining", NULL);
+		return;
+	}
+	if (env->config->max_connections != 0 &&
+		env->count > env->config->max_connections)
+	{
+		admission_refuse(client, "overloaded", NULL);
+		return;
+	}
+	if (!limit_acquire(&env->addresses, address,
+					   env->config->max_connections_per_address))
+	{
+		admission_refuse(client, "too_many_connections", NULL);
+		return;
+	}
+	client->address_counted = true;
+	client_enter(client, CLIENT_ADMITTING);
+	ask(client);
+}
+
+static void
+on_head(Client *client)
+{
+	HttpRequest request;
+	Handshake	plan;
+
+	switch (parse_head(client, &request))
+	{
+		case HTTP_OK: break;
+		case HTTP_INCOMPLETE:
+		case HTTP_MALFORMED:
+			admission_refuse(client, "malformed_request", NULL);
+			return;
+		case HTTP_TOO_MANY_HEADERS:
+			admission_refuse(client, "header_too_large", NULL);
+			return;
+		case HTTP_BAD_VERSION:
+			admission_refuse(client, "bad_version", NULL);
+			return;
+	}
+	handshake_plan(&plan, &request);
+	switch (plan.action)
+	{
+		case HANDSHAKE_JOIN: begin_join(client); return;
+		case HANDSHAKE_HEALTHZ: answer_healthz(client); return;
+		case HANDSHAKE_READYZ: answer_readyz(client); return;
+		case HANDSHAKE_REFUSE:
+			admission_refuse(client, plan.reason, NULL);
+			return;
+	}
+}
+
+/* Add to the head's buffer; false when out of memory. */
+static bool
+keep(Client *client, const uint8_t *bytes, size_t len)
+{
+	size_t	 need = client->head_len + len;
+	size_t	 cap = client->head_cap ? client->head_cap : FIRST_HEAD_BYTES;
+	uint8_t *grown;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap != client->head_cap)
+	{
+		grown = realloc(client->head, cap);
+		if (grown == NULL)
+			return false;
+		client->head = grown;
+		client->head_cap = cap;
+	}
+	memcpy(client->head + client->head_len, bytes, len);
+	client->head_len = need;
+	return true;
+}
+
+void
+admission_on_data(Client *client, const uint8_t *bytes, size_t len)
+{
+	size_t max = client->env->config->max_header_bytes;
+	size_t searched = client->head_len;
+
+	if (!keep(client, bytes, len))
+	{
+		client_drop(client, "out of memory");
+		return;
+	}
+	if (client->head_end > 0)
+		return; /* read before the pause took effect: kept for later */
+	client->head_end = http_head_length((const char *) client->head,
+										client->head_len, searched);
+	if (client->head_end > max ||
+		(client->head_end == 0 && client->head_len > max))
+	{
+		client->head_end = 0;
+		admission_refuse(client, "header_too_large", NULL);
+	}
+	else if (client->head_end > 0)
+		on_head(client);
+}

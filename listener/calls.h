@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * calls.h
+ *	  Questions to the extension and their answers.
+ *
+ * A call is made, sent when a link is ready, and answered exactly once,
+ * unless it was cancelled.  Answers come from the loop, never from within the
+ *function that makes the call.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_CALLS_H
+#define USHER_CALLS_H
+
+#include "common.h"
+#include "loop.h"
+
+typedef struct Calls Calls;
+typedef struct Call	 Call;
+
+typedef struct CallsOptions
+{
+	const char *conninfo;
+	int			links;			 /* call connections, 1..8 */
+	uint64_t	call_timeout_ms; /* statement_timeout of the links */
+	size_t		max_pending;	 /* calls waiting or in flight */
+} CallsOptions;
+
+typedef enum CallStatus
+{
+	CALL_OK,
+	CALL_UNAVAILABLE, /* no database in time */
+	CALL_OVERLOADED,  /* too many calls are waiting */
+	CALL_FAILED,	  /* the database raised an error */
+} CallStatus;
+
+/* Strings are borrowed for the time of the callback; NULL is SQL's NULL. */
+typedef struct AdmitAnswer
+{
+	CallStatus	status; /* the rest is set only for CALL_OK */
+	bool		valid;
+	bool		may_join;
+	bool		may_send;
+	bool		plain;
+	const char *reason;
+	const char *user_id;
+	const char *username;
+	const char *kind;
+	const char *credential_id;
+	const char *issuer_id;
+	int64_t		expires_in_ms; /* -1: never */
+} AdmitAnswer;
+
+typedef struct ReceiveAnswer
+{
+	CallStatus	status;
+	bool		accepted; /* only for CALL_OK */
+	const char *reason;
+	bool bad_data; /* CALL_FAILED: the payload cannot be stored (SQLSTATE class
+					  22) */
+} ReceiveAnswer;
+
+typedef void (*AdmitDone)(void *arg, const AdmitAnswer *answer);
+typedef void (*ReceiveDone)(void *arg, const ReceiveAnswer *answer);
+
+Calls *calls_create(Loop *loop, const CallsOptions *options) MUST_CHECK;
+void   calls_destroy(Calls *calls);
+
+/* True when at least one link is ready. */
+bool   calls_ready(const Calls *calls);
+size_t calls_pending(const Calls *calls);
+void   calls_set_max_pending(Calls *calls, size_t max_pending);
+
+/*
+ * calls_admit
+ *		usher.admit(kind, credential, group): copies its arguments.
+ *
+ * Answered with CALL_UNAVAILABLE timeout_ms after now at the latest.  NULL when
+ *out of memory (no answer comes then).  The credential's copy is wiped when
+ *sent.
+ */
+Call *calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
+				  uint64_t timeout_ms, AdmitDone done, void *arg) MUST_CHECK;
+
+/* usher.recheck_admission(kind, user_id, credential_id, group); NULL strings
+ * are SQL NULL. */
+Call *calls_recheck(Calls *calls, const char *kind, const char *user_id,
+					const char *credential_id, Slice group, uint64_t timeout_ms,
+					AdmitDone done, void *arg) MUST_CHECK;
+
+/* usher.receive or receive_binary; calls with one order_key are executed in
+ * order. */
+Call *calls_receive(Calls *calls, uint64_t order_key, const char *user_id,
+					Slice group, bool binary, Slice payload,
+					uint64_t timeout_ms, ReceiveDone done,
+					void *arg) MUST_CHECK;
+
+/* The answer will not be delivered.  Accepts NULL; not valid once answered. */
+void calls_cancel(Call *call);
+
+#endif

@@ -1,0 +1,592 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.c
+ *	  The life of one peer: states, timers, output, closing.
+ *
+ * Deadlines of all kinds share one timer per client.  It is armed for the
+ * nearest of them and looks at all of them when it fires; hearing from a peer
+ * only notes the time, so traffic costs no timer work.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "refusal.h"
+
+/* What a refused or closed peer gets to read our last words and close. */
+#define FINISH_MS 1000
+
+static const char *const state_names[] = {
+	"request", "admitting", "listening", "open", "closing", "finishing", "gone",
+};
+
+void
+client_log(const Client *client, LogLevel level, const char *format, ...)
+{
+	char	address[PEER_ADDRESS_TEXT];
+	char	text[512];
+	va_list args;
+
+	if (level < log_get_level())
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	peer_address_text(&client->address, address);
+	log_write(level, "client %llu %s: %s", (unsigned long long) client->id,
+			  address, text);
+}
+
+static bool
+is_unauthenticated(ClientState state)
+{
+	return state == CLIENT_REQUEST || state == CLIENT_ADMITTING ||
+		   state == CLIENT_LISTENING;
+}
+
+void
+client_enter(Client *client, ClientState next)
+{
+	ClientEnv	 *env = client->env;
+	const Config *config = env->config;
+	uint64_t	  now_ms = loop_now_ms(env->loop);
+
+	if (log_get_level() <= LOG_LEVEL_DEBUG)
+		client_log(client, LOG_LEVEL_DEBUG, "%s -> %s",
+				   state_names[client->state], state_names[next]);
+	if (is_unauthenticated(client->state) && !is_unauthenticated(next))
+		env->unauthenticated--;
+	client->state = next;
+
+	switch (next)
+	{
+		case CLIENT_REQUEST:
+			env->unauthenticated++;
+			client->deadline_ms = now_ms + config->header_timeout_ms;
+			break;
+		case CLIENT_ADMITTING:
+			/* what comes behind the head waits in the socket */
+			transport_pause(client->peer, true);
+			client->deadline_ms = now_ms + config->auth_timeout_ms;
+			break;
+		case CLIENT_LISTENING:
+			/* the deadline of ADMITTING goes on */
+			break;
+		case CLIENT_OPEN:
+			client->opened_ms = client->last_heard_ms = now_ms;
+			break;
+		case CLIENT_CLOSING:
+			client_leave(client);
+			transport_pause(client->peer, false);
+			client->deadline_ms = now_ms + config->close_timeout_ms;
+			break;
+		case CLIENT_FINISHING:
+			client_leave(client);
+			transport_pause(client->peer, false);
+			transport_finish(client->peer);
+			client->deadline_ms = now_ms + FINISH_MS;
+			break;
+		case CLIENT_GONE:
+			client_leave(client);
+			loop_cancel(env->loop, &client->timer);
+			client->peer = NULL;
+			if (!client->doomed)
+			{
+				client->doomed_next = env->gone;
+				env->gone = client;
+			}
+			return;
+	}
+	client_schedule(client);
+}
+
+/* ---- timers ------------------------------------------------------------ */
+
+static uint64_t
+earlier(uint64_t a_ms, uint64_t b_ms)
+{
+	return b_ms != 0 && b_ms < a_ms ? b_ms : a_ms;
+}
+
+/* When an open client has to be looked at next; UINT64_MAX: never. */
+static uint64_t
+open_deadline(const Client *client)
+{
+	const Config *config = client->env->config;
+	uint64_t	  due_ms = UINT64_MAX;
+
+	due_ms = earlier(due_ms, client->expires_at_ms);
+	due_ms = earlier(due_ms, client->drain_at_ms);
+	if (client->awaiting_pong)
+		due_ms = earlier(due_ms, client->pinged_ms + config->ping_timeout_ms);
+	else if (config->ping_interval_ms > 0)
+		due_ms =
+			earlier(due_ms, client->last_heard_ms + config->ping_interval_ms);
+	if (!outbox_is_empty(&client->outbox))
+		due_ms = earlier(due_ms, outbox_oldest_ms(&client->outbox) +
+									 config->queue_age_ms);
+	return due_ms;
+}
+
+void
+client_schedule(Client *client)
+{
+	uint64_t due_ms = client->state == CLIENT_OPEN ? open_deadline(client)
+												   : client->deadline_ms;
+
+	if (due_ms == UINT64_MAX)
+		loop_cancel(client->env->loop, &client->timer);
+	else if (!wheel_is_armed(&client->timer.wheel) ||
+			 client->timer.wheel.due_ms != due_ms)
+		loop_arm(client->env->loop, &client->timer, due_ms);
+}
+
+static void
+send_ping(Client *client, uint64_t now_ms)
+{
+	uint8_t frame[WS_MAX_CONTROL_FRAME];
+	size_t	len = ws_control_frame(frame, WS_PING, SLICE_NONE);
+
+	client->awaiting_pong = true;
+	client->pinged_ms = now_ms;
+	client_send(client, frame, len);
+}
+
+static void
+on_open_deadline(Client *client, uint64_t now_ms)
+{
+	const Config *config = client->env->config;
+
+	if (client->expires_at_ms != 0 && now_ms >= client->expires_at_ms)
+		client_close(client, WS_CLOSE_EXPIRED, "expired");
+	else if (client->drain_at_ms != 0 && now_ms >= client->drain_at_ms)
+		client_close(client, WS_CLOSE_GOING_AWAY, "draining");
+	else if (!outbox_is_empty(&client->outbox) &&
+			 now_ms >= outbox_oldest_ms(&client->outbox) + config->queue_age_ms)
+		client_close(client, WS_CLOSE_TOO_SLOW, "too_slow");
+	else if (client->awaiting_pong)
+	{
+		/* anything heard since counts as an answer */
+		if (client->last_heard_ms > client->pinged_ms)
+			client->awaiting_pong = false;
+		else if (now_ms >= client->pinged_ms + config->ping_timeout_ms)
+		{
+			client_close(client, WS_CLOSE_INTERNAL_ERROR, "ping timeout");
+			return;
+		}
+		client_schedule(client);
+	}
+	else
+	{
+		if (config->ping_interval_ms > 0 &&
+			now_ms >= client->last_heard_ms + config->ping_interval_ms)
+			send_ping(client, now_ms);
+		client_schedule(client);
+	}
+}
+
+static void
+on_timer(LoopTimer *timer)
+{
+	Client	*client = container_of(timer, Client, timer);
+	uint64_t now_ms = loop_now_ms(client->env->loop);
+
+	switch (client->state)
+	{
+		case CLIENT_REQUEST:
+			if (client->head_len == 0)
+				client_drop(client, "sent nothing in time");
+			else
+				admission_refuse(client, "header_timeout", NULL);
+			return;
+		case CLIENT_ADMITTING:
+		case CLIENT_LISTENING:
+			admission_refuse(client, "database_unavailable", NULL);
+			return;
+		case CLIENT_OPEN: on_open_deadline(client, now_ms); return;
+		case CLIENT_CLOSING: client_drop(client, "close timeout"); return;
+		case CLIENT_FINISHING: client_drop(client, NULL); return;
+		case CLIENT_GONE: return;
+	}
+}
+
+/* ---- output ------------------------------------------------------------ */
+
+/*
+ * Write as much of bytes as the socket takes; returns how much that was.  A
+ * broken connection counts as everything taken: its end is about to be told.
+ */
+static size_t
+write_some(Client *client, const uint8_t *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len && !transport_is_blocked(client->peer))
+	{
+		size_t n = len - done;
+
+		if (n > TRANSPORT_MAX_WRITE)
+			n = TRANSPORT_MAX_WRITE;
+		if (transport_write(client->peer, bytes + done, n) == TRANSPORT_FAILED)
+			return len;
+		done += n;
+	}
+	return done;
+}
+
+static bool
+can_write(const Client *client)
+{
+	return outbox_is_empty(&client->outbox) &&
+		   !transport_is_blocked(client->peer);
+}
+
+static void
+queue(Client *client, Frame *frame, size_t offset, size_t max_bytes,
+	  uint64_t now_ms)
+{
+	bool was_empty = outbox_is_empty(&client->outbox);
+
+	switch (outbox_push(&client->outbox, frame, offset, max_bytes, now_ms))
+	{
+		case OUTBOX_OK:
+			if (was_empty)
+				client_schedule(client);
+			return;
+		case OUTBOX_FULL:
+			client_doom(client, WS_CLOSE_TOO_SLOW, "too_slow");
+			return;
+		case OUTBOX_NO_MEMORY:
+			client_doom(client, WS_CLOSE_TRY_AGAIN, "overloaded");
+			return;
+	}
+}
+
+void
+client_send(Client *client, const void *bytes, size_t len)
+{
+	size_t done = 0;
+	Frame *frame;
+
+	if (can_write(client))
+		done = write_some(client, bytes, len);
+	if (done == len)
+		return;
+	frame = frame_create(len - done);
+	if (frame == NULL ||
+		!frame_append(&frame, (const uint8_t *) bytes + done, len - done))
+		client_doom(client, WS_CLOSE_TRY_AGAIN, "overloaded");
+	else
+		queue(client, frame, 0, client->env->config->queue_bytes,
+			  loop_now_ms(client->env->loop));
+	frame_release(frame);
+}
+
+void
+client_deliver(Client *client, Frame *frame, uint64_t now_ms)
+{
+	size_t done = 0;
+
+	if (client->state != CLIENT_OPEN || client->doomed)
+		return;
+	client->delivered += frame->count;
+	if (can_write(client))
+		done = write_some(client, frame->data, frame->len);
+	if (done < frame->len)
+		queue(client, frame, done, client->env->config->queue_bytes, now_ms);
+}
+
+static void
+on_writable(void *owner)
+{
+	Client *client = owner;
+
+	while (!outbox_is_empty(&client->outbox) &&
+		   !transport_is_blocked(client->peer))
+	{
+		Slice  next = outbox_front(&client->outbox);
+		size_t done = write_some(client, (const uint8_t *) next.ptr, next.len);
+
+		outbox_consume(&client->outbox, done);
+	}
+	/* FIN was held back until the last words were out */
+	if (client->state == CLIENT_FINISHING && outbox_is_empty(&client->outbox))
+		transport_finish(client->peer);
+}
+
+/* ---- input ------------------------------------------------------------- */
+
+static void
+on_data(void *owner, uint8_t *bytes, size_t len)
+{
+	Client *client = owner;
+
+	client->last_heard_ms = loop_now_ms(client->env->loop);
+	switch (client->state)
+	{
+		case CLIENT_REQUEST:
+		case CLIENT_ADMITTING:
+		case CLIENT_LISTENING: admission_on_data(client, bytes, len); return;
+		case CLIENT_OPEN:
+		case CLIENT_CLOSING: inbound_on_data(client, bytes, len); return;
+		case CLIENT_FINISHING:
+		case CLIENT_GONE: return;
+	}
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+static const char *
+text_or(const char *text, const char *otherwise)
+{
+	return text != NULL ? text : otherwise;
+}
+
+/* The one line about the end of an open connection. */
+static void
+log_end(const Client *client, const char *how, uint16_t code,
+		const char *reason)
+{
+	uint64_t age_ms = loop_now_ms(client->env->loop) - client->opened_ms;
+
+	client_log(client, LOG_LEVEL_INFO,
+			   "%s %u: %s (user %s, group %s, %llu s, %llu in, %llu out, %u "
+			   "bytes waiting)",
+			   how, code, reason,
+			   text_or(client->occupant.user_id, "anonymous"),
+			   client->member.group ? client->member.group->name : "-",
+			   (unsigned long long) (age_ms / 1000),
+			   (unsigned long long) client->received,
+			   (unsigned long long) client->delivered,
+			   (unsigned) client->outbox.bytes);
+}
+
+void
+client_leave(Client *client)
+{
+	ClientEnv *env = client->env;
+	HubGroup  *group = client->member.group;
+
+	if (group != NULL)
+	{
+		char name[GROUP_NAME_MAX + 1];
+
+		memcpy(name, group->name, sizeof(name));
+		if (hub_leave(env->hub, &client->member) && client->plain)
+		{
+			env->plain_groups--;
+			feed_unlisten(env->feed, (Slice){name, strlen(name)});
+		}
+		hub_vacate(env->hub, &client->occupant);
+	}
+	if (client->user_counted)
+	{
+		const char *user_id = client->occupant.user_id;
+
+		limit_release(&env->users, (Slice){user_id, strlen(user_id)});
+		client->user_counted = false;
+	}
+	calls_cancel(client->call);
+	client->call = NULL;
+	inbound_forget(client);
+	client_unqueue_recheck(client);
+}
+
+void
+client_queue_recheck(Client *client)
+{
+	ClientEnv *env = client->env;
+
+	if (client->recheck_link != NULL)
+		return;
+	client->recheck_next = NULL;
+	client->recheck_link = env->recheck_end;
+	*env->recheck_end = client;
+	env->recheck_end = &client->recheck_next;
+}
+
+void
+client_unqueue_recheck(Client *client)
+{
+	if (client->recheck_link == NULL)
+		return;
+	*client->recheck_link = client->recheck_next;
+	if (client->recheck_next != NULL)
+		client->recheck_next->recheck_link = client->recheck_link;
+	else
+		client->env->recheck_end = client->recheck_link;
+	client->recheck_link = NULL;
+}
+
+void
+client_close(Client *client, uint16_t code, const char *reason)
+{
+	uint8_t frame[WS_MAX_CONTROL_FRAME];
+	size_t	len;
+
+	switch (client->state)
+	{
+		case CLIENT_REQUEST:
+		case CLIENT_ADMITTING:
+		case CLIENT_LISTENING: admission_refuse(client, reason, NULL); return;
+		case CLIENT_OPEN: break;
+		case CLIENT_CLOSING:
+		case CLIENT_FINISHING:
+		case CLIENT_GONE: return;
+	}
+	log_end(client, "closing with", code, reason);
+	/* What is queued may be what he is no longer to see; only a message that
+	 * is half out has to be finished, or the close frame is no frame. */
+	outbox_trim(&client->outbox);
+	client_enter(client, CLIENT_CLOSING);
+	len = ws_close_frame(frame, code, reason);
+	client_send(client, frame, len);
+}
+
+void
+client_doom(Client *client, uint16_t code, const char *reason)
+{
+	if (client->doomed || client->state == CLIENT_GONE)
+		return;
+	client->doomed = true;
+	client->doom_code = code;
+	client->doom_reason = reason;
+	client->doomed_next = client->env->doomed;
+	client->env->doomed = client;
+	loop_wake(client->env->loop);
+}
+
+void
+client_close_doomed(ClientEnv *env)
+{
+	while (env->doomed != NULL)
+	{
+		Client *client = env->doomed;
+
+		env->doomed = client->doomed_next;
+		client->doomed = false;
+		if (client->state == CLIENT_GONE)
+		{
+			client->doomed_next = env->gone;
+			env->gone = client;
+		}
+		else if (client->state == CLIENT_CLOSING)
+			client_drop(client, client->doom_reason);
+		else
+			client_close(client, client->doom_code, client->doom_reason);
+	}
+}
+
+void
+client_drop(Client *client, const char *reason)
+{
+	if (client->state == CLIENT_GONE)
+		return;
+	if (reason != NULL)
+		client_log(client, LOG_LEVEL_INFO, "dropped: %s", reason);
+	transport_drop(client->env->transport, client->peer);
+	client_enter(client, CLIENT_GONE);
+}
+
+static void
+on_closed(void *owner)
+{
+	Client *client = owner;
+
+	switch (client->state)
+	{
+		case CLIENT_OPEN:
+			log_end(client, "closed with", 1006, "connection ended");
+			break;
+		case CLIENT_REQUEST:
+		case CLIENT_ADMITTING:
+		case CLIENT_LISTENING:
+			client_log(client, LOG_LEVEL_INFO,
+					   "closed: gave up before it was admitted");
+			break;
+		case CLIENT_CLOSING:
+		case CLIENT_FINISHING:
+		case CLIENT_GONE: break;
+	}
+	client_enter(client, CLIENT_GONE);
+}
+
+void
+client_reap(ClientEnv *env)
+{
+	while (env->gone != NULL)
+	{
+		Client *client = env->gone;
+
+		env->gone = client->doomed_next;
+		client_free(client);
+	}
+}
+
+const TransportHandler client_transport_handler = {
+	.on_data = on_data,
+	.on_writable = on_writable,
+	.on_closed = on_closed,
+};
+
+/* ---- the beginning ----------------------------------------------------- */
+
+static Slice
+address_key(const PeerAddress *address)
+{
+	return (Slice){(const char *) address->ip, sizeof(address->ip)};
+}
+
+void
+client_free(Client *client)
+{
+	ClientEnv *env = client->env;
+
+	if (client->address_counted)
+		limit_release(&env->addresses, address_key(&client->address));
+	*client->all_link = client->all_next;
+	if (client->all_next != NULL)
+		client->all_next->all_link = client->all_link;
+	env->count--;
+	outbox_clear(&client->outbox);
+	ws_reader_fini(&client->reader);
+	free(client->head);
+	free(client->identity);
+	free(client);
+}
+
+void
+client_accept(ClientEnv *env, int fd, bool tls, const PeerAddress *address)
+{
+	Client *client;
+
+	if (env->unauthenticated >= env->config->max_unauthenticated ||
+		(client = calloc(1, sizeof(*client))) == NULL)
+	{
+		/* Nothing can be said yet: the request has not been read. */
+		close(fd);
+		return;
+	}
+	client->env = env;
+	client->id = ++env->next_id;
+	client->address = *address;
+	client->timer.on_due = on_timer;
+	client->all_next = env->all;
+	client->all_link = &env->all;
+	if (env->all != NULL)
+		env->all->all_link = &client->all_next;
+	env->all = client;
+	env->count++;
+	client->peer = transport_adopt(env->transport, fd, tls, client);
+	if (client->peer == NULL)
+	{
+		client_free(client);
+		return;
+	}
+	client_enter(client, CLIENT_REQUEST);
+}

@@ -1,0 +1,229 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.h
+ *	  One peer as a state machine, and what all clients share.
+ *
+ * A client is made for an accepted socket and freed at the end of the turn in
+ * which its connection is gone (client_reap), so no pointer to it dies under a
+ * running callback.  Rooms of a client:
+ *
+ *	 client.c	  states, timers, output, closing: its life
+ *	 admission.c  from the request head to a seat in a group, or a refusal
+ *	 inbound.c	  frames of an open client
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_CLIENT_H
+#define USHER_CLIENT_H
+
+#include "acceptor.h"
+#include "calls.h"
+#include "common.h"
+#include "config.h"
+#include "feed.h"
+#include "frame.h"
+#include "hub.h"
+#include "limits.h"
+#include "loop.h"
+#include "outbox.h"
+#include "transport.h"
+#include "websocket.h"
+
+typedef struct Client Client;
+
+typedef enum ClientState
+{
+	CLIENT_REQUEST,	  /* the request head is being read */
+	CLIENT_ADMITTING, /* asked the database, or waits until it can be asked */
+	CLIENT_LISTENING, /* admitted; the group's plain channel is being LISTENed
+					   */
+	CLIENT_OPEN,	  /* seated: frames go both ways */
+	CLIENT_CLOSING,	  /* our close frame is out; the peer's is awaited */
+	CLIENT_FINISHING, /* everything is said; the peer's FIN is awaited */
+	CLIENT_GONE,	  /* no connection; freed by client_reap */
+} ClientState;
+
+/* What all clients of a process share. */
+typedef struct ClientEnv
+{
+	Loop		 *loop;
+	const Config *config;
+	Transport	 *transport;
+	Calls		 *calls;
+	Feed		 *feed;
+	Hub			 *hub;
+	LimitTable	  users;	 /* connections per user id */
+	LimitTable	  addresses; /* connections per IP address */
+	Client		 *all;
+	Client		 *gone;				/* to be freed by client_reap */
+	Client		 *doomed;			/* to be closed by client_close_doomed */
+	Client		 *recheck_first;	/* waiting to be rechecked: see recheck.c */
+	Client		**recheck_end;		/* where the next one is linked */
+	uint64_t	  recheck_after_ms; /* not before, after a failure */
+	size_t		  count;			/* connections, in whatever state */
+	size_t		  unauthenticated;	/* of them not yet seated */
+	size_t		  plain_groups;		/* groups with LISTEN of their own */
+	uint64_t	  next_id;
+	bool		  draining;
+} ClientEnv;
+
+/* A message of this client that the database has not answered yet. */
+typedef struct InFlight
+{
+	struct InFlight *next, **link;
+	Client			*client;
+	Call			*call;
+} InFlight;
+
+struct Client
+{
+	ClientEnv  *env;
+	Peer	   *peer; /* NULL once the connection is gone */
+	Client	   *all_next, **all_link;
+	Client	   *doomed_next;				  /* also the list of those gone */
+	Client	   *recheck_next, **recheck_link; /* link NULL: not waiting */
+	uint64_t	id;
+	PeerAddress address;
+	ClientState state;
+	bool		doomed;
+	bool		recheck_again; /* once the call under way is answered */
+	bool		address_counted;
+	bool		user_counted;
+	bool		may_send;
+	bool		plain; /* its group is fed by NOTIFY on a channel of its name */
+	bool		awaiting_pong;
+	uint16_t	doom_code;
+	const char *doom_reason; /* static */
+	LoopTimer	timer;
+	uint64_t	deadline_ms;   /* of every state but OPEN */
+	uint64_t	last_heard_ms; /* OPEN: when the peer last sent anything */
+	uint64_t	pinged_ms;
+	uint64_t	expires_at_ms; /* monotonic; 0: never */
+	uint64_t	drain_at_ms;   /* 0: not draining */
+	uint64_t	opened_ms;
+	uint64_t	received;  /* messages */
+	uint64_t	delivered; /* messages */
+
+	/* the request head; NULL once open */
+	uint8_t *head;
+	size_t	 head_len; /* bytes in use, with what came behind the head */
+	size_t	 head_cap;
+	size_t	 head_end;	/* length of the head itself, 0: not complete */
+	uint64_t feed_mark; /* revocations after it concern this admission */
+	Call	*call;		/* admit or recheck that is under way */
+
+	/* who it is, for the connection's life; one allocation */
+	char	   *identity;
+	const char *username;
+	const char *kind;
+	HubOccupant occupant; /* user_id, credential_id, issuer_id */
+	HubMember	member;
+
+	Outbox		outbox;
+	WsReader	reader;
+	TokenBucket bucket;
+	InFlight   *in_flight;
+	uint32_t	in_flight_count;
+};
+
+/* ---- client.c ---------------------------------------------------------- */
+
+/* Take over an accepted socket; closes it when there is no room for it. */
+void client_accept(ClientEnv *env, int fd, bool tls,
+				   const PeerAddress *address);
+
+/* What transport_create wants: the owner of each peer is a Client. */
+extern const TransportHandler client_transport_handler;
+
+/* The only function that writes client->state. */
+void client_enter(Client *client, ClientState next);
+
+/* Put the timer where the client's next deadline is. */
+void client_schedule(Client *client);
+
+/* Send a few bytes now, or queue them behind what is queued already. */
+void client_send(Client *client, const void *bytes, size_t len);
+
+/*
+ * client_deliver
+ *		One direct write of a shared frame; what the socket does not take is
+ *		queued as a reference.  A queue that is full dooms the client (4430).
+ */
+void client_deliver(Client *client, Frame *frame, uint64_t now_ms);
+
+/*
+ * client_close
+ *		Say goodbye with this code and reason (static text) and leave the group.
+ *
+ * Before the upgrade it refuses the request instead.  Not while the hub is
+ * being walked: client_doom is for that.
+ */
+void client_close(Client *client, uint16_t code, const char *reason);
+
+/* Mark for closing; the first mark wins.  Delivers nothing from now on. */
+void client_doom(Client *client, uint16_t code, const char *reason);
+
+/* Close everyone marked. */
+void client_close_doomed(ClientEnv *env);
+
+/* Give up the connection without a word. */
+void client_drop(Client *client, const char *reason);
+
+/* End-of-turn step: free clients whose connection is gone. */
+void client_reap(ClientEnv *env);
+
+/* Leave group, indexes, counts and lists; harmless when repeated. */
+void client_leave(Client *client);
+
+/* The list of those to be rechecked; both are harmless when repeated. */
+void client_queue_recheck(Client *client);
+void client_unqueue_recheck(Client *client);
+
+/* Frees everything; client_reap calls it, and the end of the process. */
+void client_free(Client *client);
+
+/* Log one line: "client 12 127.0.0.1:5000: ...". */
+void client_log(const Client *client, LogLevel level, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
+static inline Client *
+client_of_member(HubMember *member)
+{
+	return container_of(member, Client, member);
+}
+
+static inline Client *
+client_of_occupant(HubOccupant *occupant)
+{
+	return container_of(occupant, Client, occupant);
+}
+
+/* ---- admission.c ------------------------------------------------------- */
+
+/* Bytes of a client in CLIENT_REQUEST. */
+void admission_on_data(Client *client, const uint8_t *bytes, size_t len);
+
+/* The feed is ready: ask about everyone who waited for it. */
+void admission_on_feed_ready(ClientEnv *env);
+
+/* The plain channel of this group is LISTENed to, or cannot be. */
+void admission_on_listening(ClientEnv *env, Slice group, bool ok);
+
+/*
+ * admission_refuse
+ *		Answer a request that is not open yet: an HTTP status, or for a browser
+ *		101, an error message and a close code.
+ *
+ * reason as in refusal.h; detail NULL: the reason's own sentence.
+ */
+void admission_refuse(Client *client, const char *reason, const char *detail);
+
+/* ---- inbound.c --------------------------------------------------------- */
+
+/* Bytes of a client that is OPEN or CLOSING; changed in place. */
+void inbound_on_data(Client *client, uint8_t *bytes, size_t len);
+
+/* Nobody is told the answers of messages in flight any more. */
+void inbound_forget(Client *client);
+
+#endif

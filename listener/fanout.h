@@ -1,0 +1,20 @@
+/*-------------------------------------------------------------------------
+ *
+ * fanout.h
+ *	  A message of a group becomes a frame of this turn, and this turn's frames
+ *	  go to every member in one write.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_FANOUT_H
+#define USHER_FANOUT_H
+
+#include "client.h"
+
+/* Add a message to what its group sends at the end of this turn. */
+void fanout_add(ClientEnv *env, Slice group, FeedType type, Slice payload);
+
+/* End-of-turn step: send every group's frames to its members. */
+void fanout_flush(ClientEnv *env);
+
+#endif

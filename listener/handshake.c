@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * handshake.c
+ *	  What a request asks for.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "handshake.h"
+
+#define GROUP_PATH "/ws/"
+
+bool
+handshake_group_valid(Slice group)
+{
+	if (group.ptr == NULL || group.len < 1 || group.len > GROUP_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < group.len; i++)
+	{
+		char c = group.ptr[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+			  (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+			return false;
+	}
+	return true;
+}
+
+static void
+refuse(Handshake *plan, const char *reason)
+{
+	plan->action = HANDSHAKE_REFUSE;
+	plan->reason = reason;
+}
+
+static void
+plan_health(Handshake *plan, const HttpRequest *request, HandshakeAction action)
+{
+	plan->action = action;
+	if (!slice_equals(request->method, "GET"))
+		refuse(plan, "bad_method");
+}
+
+static void
+plan_join(Handshake *plan, const HttpRequest *request)
+{
+	plan->group.ptr = request->path.ptr + strlen(GROUP_PATH);
+	plan->group.len = request->path.len - strlen(GROUP_PATH);
+	if (plan->group.len > 0 && plan->group.ptr[plan->group.len - 1] == '/')
+		plan->group.len--;
+
+	switch (http_upgrade(request))
+	{
+		case HTTP_UPGRADE_OK:
+			plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+			plan->action = HANDSHAKE_JOIN;
+			if (!handshake_group_valid(plan->group))
+				refuse(plan, "invalid_group");
+			return;
+		case HTTP_UPGRADE_BAD_METHOD: refuse(plan, "bad_method"); return;
+		case HTTP_UPGRADE_NONE:
+		case HTTP_UPGRADE_UNSUPPORTED:
+		case HTTP_UPGRADE_BAD_VERSION: refuse(plan, "upgrade_required"); return;
+		case HTTP_UPGRADE_BAD_HTTP:
+		case HTTP_UPGRADE_BAD_KEY:
+		case HTTP_UPGRADE_BAD_HEADERS: refuse(plan, "bad_handshake"); return;
+	}
+}
+
+void
+handshake_plan(Handshake *plan, const HttpRequest *request)
+{
+	Slice path = request->path;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->from_browser = http_header(request, "Origin", NULL).ptr != NULL;
+	if (slice_equals(path, "/healthz"))
+		plan_health(plan, request, HANDSHAKE_HEALTHZ);
+	else if (slice_equals(path, "/readyz"))
+		plan_health(plan, request, HANDSHAKE_READYZ);
+	else if (path.len >= strlen(GROUP_PATH) &&
+			 memcmp(path.ptr, GROUP_PATH, strlen(GROUP_PATH)) == 0)
+		plan_join(plan, request);
+	else
+	{
+		/* A browser's WebSocket to a wrong path learns why, too. */
+		if (http_upgrade(request) == HTTP_UPGRADE_OK)
+			plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+		refuse(plan, "not_found");
+	}
+}

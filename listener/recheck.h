@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * recheck.h
+ *	  Is an open client still who it was, and may it still be where it is?
+ *
+ * Asked for everybody after the feed has missed something (PostgreSQL was
+ * away), and for the members of a category whose policy changed.  Clients wait
+ * in a list; a bounded number of questions is under way at once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_RECHECK_H
+#define USHER_RECHECK_H
+
+#include "client.h"
+
+/* Queue every open client. */
+void recheck_everybody(ClientEnv *env);
+
+/* Queue the members of every group of that category. */
+void recheck_category(ClientEnv *env, Slice category);
+
+/* End-of-turn step: ask about those who wait, as far as the bound allows. */
+void recheck_pump(ClientEnv *env);
+
+#endif

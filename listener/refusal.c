@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * refusal.c
+ *	  Reasons, their HTTP status, close code and sentence.
+ *
+ * Sentences of DRF's own failures are DRF's own
+ * (rest_framework/authentication.py, rest_framework/exceptions.py).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "refusal.h"
+
+#include <stdio.h>
+
+#include "websocket.h"
+
+static const Refusal unknown_reason = {
+	"refused", 403, WS_CLOSE_FORBIDDEN,
+	"You do not have permission to perform this action."};
+
+static const Refusal refusals[] = {
+	/* who it is */
+	{"no_credentials", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Authentication credentials were not provided."},
+	{"has_spaces", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Invalid token header. Token string should not contain spaces."},
+	{"invalid_characters", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Invalid token header. Token string should not contain invalid "
+	 "characters."},
+	{"unknown_token", 401, WS_CLOSE_UNAUTHENTICATED, "Invalid token."},
+	{"unknown_session", 401, WS_CLOSE_UNAUTHENTICATED, "Invalid session key."},
+	{"malformed_credential", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "The credential in the query string cannot be read."},
+	{"used_up", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "The session key has been used as often as it may be."},
+	{"expired", 401, WS_CLOSE_EXPIRED, "The credential has expired."},
+	{"inactive_user", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "User inactive or deleted."},
+	{"unknown_user", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "User inactive or deleted."},
+	{"bad_user_id", 401, WS_CLOSE_UNAUTHENTICATED, "User inactive or deleted."},
+	{"unknown_kind", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "This kind of credential is not accepted."},
+	{"revoked", 401, WS_CLOSE_REVOKED, "The credential has been revoked."},
+	{"auth_timeout", 408, WS_CLOSE_AUTH_TIMEOUT,
+	 "The client did not authenticate in time."},
+	/* where it may go */
+	{"not_allowed", 403, WS_CLOSE_FORBIDDEN,
+	 "You do not have permission to enter this group."},
+	{"unknown_group", 403, WS_CLOSE_FORBIDDEN,
+	 "The category of this group is not declared."},
+	{"group_not_in_session", 403, WS_CLOSE_FORBIDDEN,
+	 "The session key was not issued for this group."},
+	{"policy_error", 403, WS_CLOSE_FORBIDDEN,
+	 "The policy of this group could not be evaluated."},
+	{"invalid_group", 404, WS_CLOSE_MALFORMED,
+	 "A group name has 1 to 99 letters, digits, periods, hyphens or "
+	 "underscores."},
+	{"not_found", 404, WS_CLOSE_MALFORMED, "There is nothing at this path."},
+	/* how it asked */
+	{"malformed_request", 400, WS_CLOSE_MALFORMED,
+	 "The request is not valid HTTP/1.1."},
+	{"bad_handshake", 400, WS_CLOSE_MALFORMED,
+	 "The request is not a valid WebSocket handshake."},
+	{"bad_method", 405, WS_CLOSE_MALFORMED, "Only GET is allowed here."},
+	{"header_timeout", 408, WS_CLOSE_AUTH_TIMEOUT,
+	 "The request did not arrive in time."},
+	{"upgrade_required", 426, WS_CLOSE_MALFORMED,
+	 "This path speaks WebSocket, version 13."},
+	{"header_too_large", 431, WS_CLOSE_MALFORMED,
+	 "The request head is too large."},
+	{"bad_version", 505, WS_CLOSE_MALFORMED, "Only HTTP/1.1 is spoken here."},
+	/* how much */
+	{"too_many_connections", 429, WS_CLOSE_LIMIT,
+	 "There are too many connections from this user or address."},
+	{"too_many_plain_groups", 429, WS_CLOSE_LIMIT,
+	 "Too many groups of plain categories have members."},
+	{"message_rate", 429, WS_CLOSE_LIMIT, "Messages come too fast."},
+	{"too_large", 413, WS_CLOSE_TOO_BIG, "The message is too large."},
+	/* what a message was */
+	{"invalid_json", 400, WS_CLOSE_MALFORMED, "The message is not JSON."},
+	{"unsupported_type", 400, WS_CLOSE_UNSUPPORTED,
+	 "This group does not take messages of this type."},
+	{"invalid_data", 400, WS_CLOSE_INVALID_DATA,
+	 "The message cannot be stored as text."},
+	/* us */
+	{"not_attached", 503, WS_CLOSE_TRY_AGAIN,
+	 "usher.attach_django() has not been run in this database."},
+	{"database_unavailable", 503, WS_CLOSE_TRY_AGAIN,
+	 "The database does not answer."},
+	{"overloaded", 503, WS_CLOSE_TRY_AGAIN, "The server is overloaded."},
+	{"draining", 503, WS_CLOSE_GOING_AWAY, "The server is restarting."},
+	{"internal_error", 500, WS_CLOSE_INTERNAL_ERROR,
+	 "The database reported an error."},
+};
+
+const Refusal *
+refusal_for(const char *reason)
+{
+	if (reason != NULL)
+		for (size_t i = 0; i < lengthof(refusals); i++)
+			if (strcmp(refusals[i].reason, reason) == 0)
+				return &refusals[i];
+	return &unknown_reason;
+}
+
+size_t
+refusal_json(char *out, size_t cap, const Refusal *refusal, const char *detail,
+			 bool typed)
+{
+	int len = snprintf(out, cap,
+					   "{%s\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}",
+					   typed ? "\"type\":\"error\"," : "", refusal->close_code,
+					   refusal->reason, detail ? detail : refusal->detail);
+
+	return len > 0 && (size_t) len < cap ? (size_t) len : 0;
+}

@@ -1,0 +1,393 @@
+/*-------------------------------------------------------------------------
+ *
+ * server.c
+ *	  The rooms of a listener process, wired together.
+ *
+ * One turn of the loop, after its descriptors and timers:
+ *
+ *	 feed_turn		   revocations, then messages, as far as they were read
+ *	 fanout_flush	   one write per member of each group that got any
+ *	 client_close_doomed  those whose queue ran over
+ *	 recheck_pump	   questions about those already seated
+ *	 client_reap	   free those whose connection is gone
+ *	 transport_turn	   close the sockets that were dropped
+ *
+ * calls and feed flush their connections in steps of their own.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "acceptor.h"
+#include "client.h"
+#include "fanout.h"
+#include "log.h"
+#include "recheck.h"
+
+typedef struct Server
+{
+	ClientEnv env;
+	Config	 *config;
+	Acceptor *acceptor;
+	LoopTimer drain_end;
+	bool	  stopping;
+} Server;
+
+/* ---- what PostgreSQL announces ----------------------------------------- */
+
+static void
+on_message(void *arg, Slice group, FeedType type, Slice payload)
+{
+	Server *server = arg;
+
+	fanout_add(&server->env, group, type, payload);
+}
+
+static void
+doom_revoked(HubOccupant *occupant, void *arg)
+{
+	(void) arg;
+	client_doom(client_of_occupant(occupant), WS_CLOSE_REVOKED, "revoked");
+}
+
+static void
+doom_revoked_kind(HubOccupant *occupant, void *arg)
+{
+	Client		*client = client_of_occupant(occupant);
+	const Slice *kind = arg;
+	bool		 issued = occupant->issuer_id != NULL;
+
+	/* Session keys with an issuer were issued from a token. */
+	if (slice_equals(*kind, client->kind) ||
+		(issued && slice_equals(*kind, "token")))
+		doom_revoked(occupant, NULL);
+}
+
+static void
+doom_identified(HubOccupant *occupant, void *arg)
+{
+	if (occupant->user_id != NULL)
+		doom_revoked(occupant, arg);
+}
+
+static void
+on_revoke(void *arg, FeedRevoke what, Slice key)
+{
+	Server *server = arg;
+	Hub	   *hub = server->env.hub;
+
+	switch (what)
+	{
+		case FEED_REVOKE_CREDENTIAL:
+			hub_each(hub, HUB_BY_CREDENTIAL, key, doom_revoked, NULL);
+			break;
+		case FEED_REVOKE_USER:
+			hub_each(hub, HUB_BY_USER, key, doom_revoked, NULL);
+			break;
+		case FEED_REVOKE_KIND:
+			hub_each(hub, HUB_BY_USER, SLICE_NONE, doom_revoked_kind, &key);
+			break;
+		case FEED_REVOKE_ALL:
+			hub_each(hub, HUB_BY_USER, SLICE_NONE, doom_identified, NULL);
+			break;
+	}
+	client_close_doomed(&server->env);
+}
+
+static void
+doom_kicked(HubOccupant *occupant, void *arg)
+{
+	Client		*client = client_of_occupant(occupant);
+	const Slice *group = arg;
+
+	if (client->member.group != NULL &&
+		slice_equals(*group, client->member.group->name))
+		client_doom(client, WS_CLOSE_REVOKED, "kicked");
+}
+
+static void
+on_kick(void *arg, Slice group, Slice user_id)
+{
+	Server *server = arg;
+
+	hub_each(server->env.hub, HUB_BY_USER, user_id, doom_kicked, &group);
+	client_close_doomed(&server->env);
+}
+
+static void
+on_policy(void *arg, Slice category)
+{
+	Server *server = arg;
+
+	recheck_category(&server->env, category);
+}
+
+static void
+on_feed_ready(void *arg, bool after_gap)
+{
+	Server *server = arg;
+
+	if (after_gap)
+	{
+		log_info("feed: rechecking %zu connections", server->env.count);
+		recheck_everybody(&server->env);
+	}
+	admission_on_feed_ready(&server->env);
+}
+
+static void
+on_feed_down(void *arg)
+{
+	(void) arg; /* feed.c has said why; clients stay, newcomers wait */
+}
+
+static void
+on_listening(void *arg, Slice group, bool ok)
+{
+	Server *server = arg;
+
+	admission_on_listening(&server->env, group, ok);
+}
+
+static const FeedHandler feed_handler = {
+	.on_message = on_message,
+	.on_revoke = on_revoke,
+	.on_kick = on_kick,
+	.on_policy = on_policy,
+	.on_ready = on_feed_ready,
+	.on_down = on_feed_down,
+	.on_listening = on_listening,
+};
+
+/* ---- one turn ---------------------------------------------------------- */
+
+static void
+on_turn(void *arg)
+{
+	Server	  *server = arg;
+	ClientEnv *env = &server->env;
+
+	feed_turn(env->feed);
+	fanout_flush(env);
+	client_close_doomed(env);
+	recheck_pump(env);
+	client_reap(env);
+	transport_turn(env->transport);
+	if (server->stopping && env->count == 0)
+		loop_stop(env->loop);
+}
+
+/* ---- signals ----------------------------------------------------------- */
+
+static void
+on_drain_end(LoopTimer *timer)
+{
+	Server *server = container_of(timer, Server, drain_end);
+
+	log_warning("server: %zu connections did not end in time",
+				server->env.count);
+	loop_stop(server->env.loop);
+}
+
+/* Stop accepting, and close everyone within drain_time, spread evenly. */
+static void
+begin_drain(Server *server)
+{
+	ClientEnv	 *env = &server->env;
+	const Config *config = env->config;
+	uint64_t	  now_ms = loop_now_ms(env->loop);
+	uint64_t	  position = 0;
+	Client		 *next;
+
+	log_info("server: draining %zu connections within %llu ms", env->count,
+			 (unsigned long long) config->drain_time_ms);
+	server->stopping = true;
+	env->draining = true;
+	acceptor_destroy(server->acceptor);
+	server->acceptor = NULL;
+	for (Client *client = env->all; client != NULL; client = next)
+	{
+		next = client->all_next;
+		if (client->state == CLIENT_OPEN)
+		{
+			client->drain_at_ms =
+				now_ms + 1 + config->drain_time_ms * position++ / env->count;
+			client_schedule(client);
+		}
+		else
+			client_close(client, WS_CLOSE_GOING_AWAY, "draining");
+	}
+	server->drain_end.on_due = on_drain_end;
+	loop_arm(env->loop, &server->drain_end,
+			 now_ms + config->drain_time_ms + config->close_timeout_ms);
+	loop_wake(env->loop);
+}
+
+static void
+on_stop_signal(void *arg, int signum)
+{
+	Server *server = arg;
+
+	(void) signum;
+	if (server->stopping)
+		loop_stop(server->env.loop); /* asked twice: now */
+	else
+		begin_drain(server);
+}
+
+static void
+note_setting(const char *sentence)
+{
+	log_warning("settings: %s", sentence);
+}
+
+static void
+on_reload_signal(void *arg, int signum)
+{
+	Server	  *server = arg;
+	ClientEnv *env = &server->env;
+	Config	   fresh;
+	char	   error[512] = "";
+
+	(void) signum;
+	if (!config_reload(server->config, &fresh, error, sizeof(error),
+					   note_setting))
+	{
+		log_error("settings: not reloaded: %s", error);
+		return;
+	}
+	config_fini(server->config);
+	*server->config = fresh;
+	log_set_level(fresh.log_level);
+	calls_set_max_pending(env->calls, fresh.max_pending_calls);
+	feed_set_canary_interval(env->feed, fresh.canary_interval_ms);
+	if (!transport_reload_tls(env->transport, fresh.tls_certificate,
+							  fresh.tls_key, error, sizeof(error)))
+		log_error("settings: certificate not reloaded: %s", error);
+	log_info("settings: reloaded");
+}
+
+/* ---- start and stop ---------------------------------------------------- */
+
+/* As many descriptors as the process may have. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+	{
+		limit.rlim_cur = limit.rlim_max;
+		(void) setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void
+take_connection(void *arg, int fd, bool tls, const PeerAddress *address)
+{
+	Server *server = arg;
+
+	client_accept(&server->env, fd, tls, address);
+}
+
+static bool
+start(Server *server, char *error, size_t error_cap)
+{
+	ClientEnv	*env = &server->env;
+	Config		*config = server->config;
+	CallsOptions calls = {
+		.conninfo = config->database,
+		.links = (int) config->call_links,
+		.call_timeout_ms = config->call_timeout_ms,
+		.max_pending = config->max_pending_calls,
+	};
+	FeedOptions feed = {
+		.conninfo = config->database,
+		.canary_interval_ms = config->canary_interval_ms,
+		.call_timeout_ms = config->call_timeout_ms,
+	};
+	TransportOptions transport = {
+		.tls_certificate = config->tls_listen[0] ? config->tls_certificate : "",
+		.tls_key = config->tls_key,
+	};
+
+	snprintf(error, error_cap, "out of memory");
+	env->config = config;
+	env->recheck_end = &env->recheck_first;
+	env->loop = loop_create();
+	env->hub = hub_create();
+	if (env->loop == NULL || env->hub == NULL)
+		return false;
+	env->transport = transport_create(
+		env->loop, &transport, &client_transport_handler, error, error_cap);
+	if (env->transport == NULL)
+		return false;
+	server->acceptor =
+		acceptor_create(env->loop, config->listen, config->tls_listen,
+						take_connection, server, error, error_cap);
+	if (server->acceptor == NULL)
+		return false;
+	snprintf(error, error_cap,
+			 "out of memory, or not a database connection "
+			 "string: see the setting database");
+	env->calls = calls_create(env->loop, &calls);
+	env->feed = feed_create(env->loop, &feed, &feed_handler, server);
+	if (env->calls == NULL || env->feed == NULL)
+		return false;
+	loop_add_turn_step(env->loop, on_turn, server);
+	return loop_on_signal(env->loop, SIGTERM, on_stop_signal, server) &&
+		   loop_on_signal(env->loop, SIGINT, on_stop_signal, server) &&
+		   loop_on_signal(env->loop, SIGHUP, on_reload_signal, server);
+}
+
+static void
+stop(Server *server)
+{
+	ClientEnv *env = &server->env;
+
+	acceptor_destroy(server->acceptor);
+	while (env->all != NULL)
+	{
+		client_drop(env->all, NULL);
+		client_close_doomed(env);
+		client_reap(env);
+	}
+	feed_destroy(env->feed);
+	calls_destroy(env->calls);
+	transport_destroy(env->transport);
+	hub_destroy(env->hub);
+	limit_table_fini(&env->users);
+	limit_table_fini(&env->addresses);
+	loop_destroy(env->loop);
+}
+
+int
+server_run(Config *config)
+{
+	Server *server = calloc(1, sizeof(*server));
+	char	error[512] = "";
+	int		status = 1;
+
+	if (server == NULL)
+		return 1;
+	server->config = config;
+	signal(SIGPIPE, SIG_IGN);
+	raise_descriptor_limit();
+	config_warn(config, note_setting);
+	if (start(server, error, sizeof(error)))
+	{
+		log_info("server: usherd %s started", config_version());
+		loop_run(server->env.loop);
+		log_info("server: stopped");
+		status = 0;
+	}
+	else
+		log_error("server: %s", error);
+	stop(server);
+	free(server);
+	return status;
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * tls.c
+ *	  Checks a certificate and its key before libwebsockets is given them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+bool
+tls_check_pair(const char *certificate, const char *key, char *error,
+			   size_t error_cap)
+{
+	const char *what = NULL;
+	const char *reason;
+	SSL_CTX	   *ctx;
+
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_server_method());
+	if (ctx == NULL)
+		what = "TLS cannot be set up";
+	else if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+		what = "tls_certificate cannot be read as a PEM certificate chain";
+	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		what = "tls_key cannot be read as the certificate's PEM private key";
+	else if (SSL_CTX_check_private_key(ctx) != 1)
+		what = "tls_key does not belong to tls_certificate";
+	if (what != NULL)
+	{
+		reason = ERR_reason_error_string(ERR_peek_last_error());
+		snprintf(error, error_cap, "%s (%s)", what,
+				 reason ? reason : "no further reason");
+	}
+	ERR_clear_error();
+	SSL_CTX_free(ctx); /* accepts NULL */
+	return what == NULL;
+}
