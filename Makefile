@@ -1,0 +1,56 @@
+# Usher: verbs only.  The work is done in extension/, listener/ and test/.
+#
+#	make demo	see it work: PostgreSQL, a Django site and usherd, privately
+#	make check	install what is missing, build, run every test
+#
+# Both work from a clean clone on Debian 12, as root or with sudo.
+
+PG_CONFIG ?= pg_config
+export PG_CONFIG
+
+all:
+	$(MAKE) -C extension PG_CONFIG=$(PG_CONFIG)
+	$(MAKE) -C listener all PG_CONFIG=$(PG_CONFIG)
+
+demo:
+	@test/deps.sh demo
+	@$(MAKE) --no-print-directory all >/dev/null
+	@exec /usr/bin/python3 test/demo.py
+
+check:
+	@test/deps.sh check
+	@test/check.sh
+
+# Timed figures; nothing here passes or fails.
+bench:
+	@test/deps.sh bench
+	@$(MAKE) --no-print-directory all >/dev/null
+	@/usr/bin/python3 test/bench/bench.py
+
+# Each fuzz target for SECONDS (60).
+fuzz:
+	@test/deps.sh check
+	@$(MAKE) -C test/fuzz run
+
+# Into the system's PostgreSQL and /usr/local/sbin; see README, Installing.
+install:
+	$(MAKE) -C extension install PG_CONFIG=$(PG_CONFIG)
+	$(MAKE) -C listener install PG_CONFIG=$(PG_CONFIG)
+
+# The SQL tests against an installed extension and a running server.
+installcheck:
+	$(MAKE) -C extension installcheck PG_CONFIG=$(PG_CONFIG)
+
+lint:
+	@/usr/bin/python3 test/lint.py
+
+format:
+	clang-format -i extension/*.[ch] listener/*.[ch] test/unit/*.[ch] \
+		test/fuzz/*.[ch]
+
+clean:
+	-$(MAKE) -C extension clean PG_CONFIG=$(PG_CONFIG)
+	$(MAKE) -C listener clean PG_CONFIG=$(PG_CONFIG)
+	rm -rf build demo-data
+
+.PHONY: all demo check bench fuzz install installcheck lint format clean
