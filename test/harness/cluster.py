@@ -44,14 +44,15 @@ class Cluster:
     pg_root    an installation made before (test/pgroot.sh and make install)
     """
 
-    def __init__(self, folder=None, settings=None, tcp=True, pg_root=None):
+    def __init__(self, folder=None, settings=None, tcp=True, port=None,
+                 pg_root=None):
         self.account = Account()
         self.folder = Path(folder) if folder else scratch_dir("usher-pg-")
         self.is_scratch = folder is None
         self.data = self.folder / "data"
         self.log_path = self.folder / "postgresql.log"
         self.root = Path(pg_root) if pg_root else self.folder / "root"
-        self.port = free_port()
+        self.port = port or free_port()
         self.tcp = tcp
         self.settings = {**SETTINGS, **(settings or {})}
         self.bin = None
