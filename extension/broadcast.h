@@ -28,7 +28,7 @@ typedef enum BroadcastType
  * groups are valid names (group_parse), each named once is sent to once; the
  * array is sorted in place.  payload is len bytes: text in the server's
  * encoding for BROADCAST_JSON and BROADCAST_TEXT, any bytes for
- * BROADCAST_BINARY.  The caller has compared len with broadcast_max_payload().
+ * BROADCAST_BINARY.  The caller has compared len with usher.max_payload.
  */
 extern void broadcast_message(const char **groups, int ngroups,
 							  BroadcastType type, const char *payload,
