@@ -20,7 +20,7 @@
 
 typedef struct CredentialOptions
 {
-	const char *token_keyword;	   /* DRF: TokenAuthentication.keyword, "Token" */
+	const char *token_keyword; /* DRF: TokenAuthentication.keyword, "Token" */
 	bool		allow_query_token; /* ?token= */
 } CredentialOptions;
 
@@ -35,10 +35,12 @@ typedef struct Credential
 {
 	CredentialStatus status;
 	const char		*kind;	 /* "token", "session", or "anonymous" when none */
-	const char		*reason; /* no_credentials, has_spaces, invalid_characters, unknown_token ... */
-	const char		*detail; /* DRF's own sentence for that reason, or ours */
-	size_t			 len;
-	char			 value[CREDENTIAL_MAX + 1]; /* NUL-terminated; wiped by credential_wipe */
+	const char		*reason; /* no_credentials, has_spaces, invalid_characters,
+								unknown_token ... */
+	const char *detail;		 /* DRF's own sentence for that reason, or ours */
+	size_t		len;
+	char		value[CREDENTIAL_MAX +
+				  1]; /* NUL-terminated; wiped by credential_wipe */
 } Credential;
 
 /*
@@ -51,9 +53,11 @@ typedef struct Credential
  * attempted": the next carrier counts.  A value with a NUL is unknown_token
  * (PostgreSQL's text cannot hold it; Django answers 500); an over-long one too.
  */
-void credential_find(Credential *credential, const HttpRequest *request, const CredentialOptions *options);
+void credential_find(Credential *credential, const HttpRequest *request,
+					 const CredentialOptions *options);
 
-/* Overwrite the value (OPENSSL_cleanse is not needed: a volatile loop will do). */
+/* Overwrite the value (OPENSSL_cleanse is not needed: a volatile loop will do).
+ */
 void credential_wipe(Credential *credential);
 
 #endif

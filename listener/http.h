@@ -25,8 +25,8 @@ typedef struct HttpHeader
 typedef struct HttpRequest
 {
 	Slice	   method;
-	Slice	   path;  /* target before '?', as sent, starts with '/' */
-	Slice	   query; /* after '?', ptr NULL when there is no '?' */
+	Slice	   path;		  /* target before '?', as sent, starts with '/' */
+	Slice	   query;		  /* after '?', ptr NULL when there is no '?' */
 	int		   minor_version; /* 0 or 1 of HTTP/1.x */
 	size_t	   header_count;
 	HttpHeader header[HTTP_MAX_HEADERS];
@@ -35,10 +35,10 @@ typedef struct HttpRequest
 typedef enum HttpStatus
 {
 	HTTP_OK,
-	HTTP_INCOMPLETE,		/* no end of head yet */
-	HTTP_MALFORMED,			/* 400 */
-	HTTP_TOO_MANY_HEADERS,	/* 431 */
-	HTTP_BAD_VERSION,		/* 505: HTTP, but not 1.x */
+	HTTP_INCOMPLETE,	   /* no end of head yet */
+	HTTP_MALFORMED,		   /* 400 */
+	HTTP_TOO_MANY_HEADERS, /* 431 */
+	HTTP_BAD_VERSION,	   /* 505: HTTP, but not 1.x */
 } HttpStatus;
 
 /*
@@ -57,7 +57,8 @@ size_t http_head_length(const char *bytes, size_t len, size_t searched);
  * Slices point into bytes.  Returns HTTP_INCOMPLETE when the end is missing.
  * Spec: RFC 9112 sections 2 to 5.
  */
-HttpStatus http_parse(HttpRequest *request, const char *bytes, size_t len) MUST_CHECK;
+HttpStatus http_parse(HttpRequest *request, const char *bytes,
+					  size_t len) MUST_CHECK;
 
 /*
  * http_header
@@ -66,17 +67,21 @@ HttpStatus http_parse(HttpRequest *request, const char *bytes, size_t len) MUST_
  */
 Slice http_header(const HttpRequest *request, const char *name, size_t *count);
 
-/* True when a comma-separated header (all its occurrences) has that token, without case. */
-bool http_header_has_token(const HttpRequest *request, const char *name, const char *token);
+/* True when a comma-separated header (all its occurrences) has that token,
+ * without case. */
+bool http_header_has_token(const HttpRequest *request, const char *name,
+						   const char *token);
 
 /*
  * http_query_parameter
  *		The percent-decoded value of a query parameter ('+' is a space).
  *
- * Writes at most cap bytes to out (not terminated).  Returns its length; -1 when
- * absent; -2 when present but not decodable, longer than cap, or present more than once.
+ * Writes at most cap bytes to out (not terminated).  Returns its length; -1
+ *when absent; -2 when present but not decodable, longer than cap, or present
+ *more than once.
  */
-long http_query_parameter(Slice query, const char *name, char *out, size_t cap) MUST_CHECK;
+long http_query_parameter(Slice query, const char *name, char *out,
+						  size_t cap) MUST_CHECK;
 
 /* How a request stands as a WebSocket handshake (RFC 6455 section 4.2.1). */
 typedef enum HttpUpgrade
@@ -88,8 +93,9 @@ typedef enum HttpUpgrade
 	HTTP_UPGRADE_UNSUPPORTED, /* 426: Upgrade to something else, such as h2c */
 	HTTP_UPGRADE_BAD_VERSION, /* 426 + Sec-WebSocket-Version: 13 */
 	HTTP_UPGRADE_BAD_KEY,	  /* 400: key missing, twice, or not 16 bytes */
-	HTTP_UPGRADE_BAD_HEADERS, /* 400: Connection without upgrade, Host missing or twice,
-							   * a body announced, a single-valued header twice */
+	HTTP_UPGRADE_BAD_HEADERS, /* 400: Connection without upgrade, Host missing
+							   * or twice, a body announced, a single-valued
+							   * header twice */
 } HttpUpgrade;
 
 HttpUpgrade http_upgrade(const HttpRequest *request);
@@ -98,7 +104,8 @@ HttpUpgrade http_upgrade(const HttpRequest *request);
 #define HTTP_ACCEPT_LEN 28
 bool http_accept_key(Slice key, char out[HTTP_ACCEPT_LEN + 1]) MUST_CHECK;
 
-/* The reason phrase of a status code we send, e.g. 426 -> "Upgrade Required". */
+/* The reason phrase of a status code we send, e.g. 426 -> "Upgrade Required".
+ */
 const char *http_reason_phrase(int status);
 
 /*
@@ -109,12 +116,15 @@ const char *http_reason_phrase(int status);
  * Content-Length, Connection: close, Cache-Control: no-store.  Returns the
  * length written, 0 when it does not fit.
  */
-size_t http_response(char *out, size_t cap, int status, const char *extra_headers, const char *json_body) MUST_CHECK;
+size_t http_response(char *out, size_t cap, int status,
+					 const char *extra_headers,
+					 const char *json_body) MUST_CHECK;
 
 /*
  * http_switching
  *		The 101 response; protocol is NULL or the chosen subprotocol.
  */
-size_t http_switching(char *out, size_t cap, const char *accept_key, Slice protocol) MUST_CHECK;
+size_t http_switching(char *out, size_t cap, const char *accept_key,
+					  Slice protocol) MUST_CHECK;
 
 #endif

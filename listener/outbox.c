@@ -111,3 +111,24 @@ outbox_clear(Outbox *outbox)
 		drop_head(outbox);
 	outbox->bytes = 0;
 }
+
+void
+outbox_trim(Outbox *outbox)
+{
+	OutboxItem *started = NULL;
+	uint32_t	offset = outbox->head_offset;
+
+	if (outbox->head != NULL && offset > 0)
+	{
+		started = outbox->head;
+		outbox->head = started->next;
+	}
+	outbox_clear(outbox);
+	if (started != NULL)
+	{
+		started->next = NULL;
+		outbox->head = outbox->tail = started;
+		outbox->head_offset = offset;
+		outbox->bytes = started->frame->len - offset;
+	}
+}

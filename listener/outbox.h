@@ -59,6 +59,13 @@ outbox_is_empty(const Outbox *outbox)
 	return outbox->head == NULL;
 }
 
+/*
+ * outbox_trim
+ *		Drop what has not been started: only the rest of a frame that is
+ *		partly out stays, because bytes that follow half a frame are no frame.
+ */
+void outbox_trim(Outbox *outbox);
+
 /* Drop everything. */
 void outbox_clear(Outbox *outbox);
 

@@ -4,8 +4,8 @@
  *	  RFC 6455 frames: a server's side of the codec.  Pure.
  *
  * The reader keeps a few words per connection and owns memory only while a
- * message is incomplete.  It unmasks in place, in the caller's buffer, and hands
- * out messages without a copy when they arrived whole in one read.
+ * message is incomplete.  It unmasks in place, in the caller's buffer, and
+ *hands out messages without a copy when they arrived whole in one read.
  *
  *-------------------------------------------------------------------------
  */
@@ -49,7 +49,7 @@ typedef enum WsCloseCode
 /* State of the reading half of one connection; zeroed by ws_reader_init. */
 typedef struct WsReader
 {
-	uint8_t	 header[14];	/* partial frame header */
+	uint8_t	 header[14]; /* partial frame header */
 	uint8_t	 header_len;
 	uint8_t	 message_opcode; /* of the message being assembled, 0 when none */
 	uint8_t	 frame_opcode;
@@ -57,14 +57,14 @@ typedef struct WsReader
 	bool	 fin;
 	bool	 failed;
 	uint8_t	 mask[4];
-	uint8_t	 control_len;	/* bytes of a control frame gathered so far */
-	uint32_t utf8_state;	/* of a text message in progress */
-	uint64_t frame_left;	/* payload bytes still to come */
-	uint64_t frame_seen;	/* payload bytes seen, for the mask's phase */
-	uint32_t max_message;	/* bytes; longer: WS_CLOSE_TOO_BIG */
-	size_t	 assembled;		/* bytes in buffer */
+	uint8_t	 control_len; /* bytes of a control frame gathered so far */
+	uint32_t utf8_state;  /* of a text message in progress */
+	uint64_t frame_left;  /* payload bytes still to come */
+	uint64_t frame_seen;  /* payload bytes seen, for the mask's phase */
+	uint32_t max_message; /* bytes; longer: WS_CLOSE_TOO_BIG */
+	size_t	 assembled;	  /* bytes in buffer */
 	size_t	 buffer_cap;
-	uint8_t *buffer;		/* owned; NULL unless a message is incomplete */
+	uint8_t *buffer; /* owned; NULL unless a message is incomplete */
 } WsReader;
 
 typedef enum WsEventType
@@ -73,8 +73,8 @@ typedef enum WsEventType
 	WS_EVENT_MESSAGE, /* opcode WS_TEXT or WS_BINARY; text is valid UTF-8 */
 	WS_EVENT_PING,	  /* answer with a pong that carries data */
 	WS_EVENT_PONG,
-	WS_EVENT_CLOSE,	  /* code (WS_CLOSE_NO_STATUS when empty) and data = reason */
-	WS_EVENT_FAILED,  /* fail the connection with code; reason in text */
+	WS_EVENT_CLOSE, /* code (WS_CLOSE_NO_STATUS when empty) and data = reason */
+	WS_EVENT_FAILED, /* fail the connection with code; reason in text */
 } WsEventType;
 
 typedef struct WsEvent
@@ -100,14 +100,16 @@ void ws_reader_fini(WsReader *reader);
  * in place).  After WS_EVENT_CLOSE or WS_EVENT_FAILED everything further is
  * dropped as WS_EVENT_NONE.  Enforces: masking (5.1), reserved bits and opcodes
  * (5.2), minimal length encoding and 63 bits (5.2), control frames (5.5),
- * fragmentation (5.4), UTF-8 incrementally (8.1), close codes (7.4).  A length that
- * cannot fit max_message fails at its header, before any payload is kept.
+ * fragmentation (5.4), UTF-8 incrementally (8.1), close codes (7.4).  A length
+ *that cannot fit max_message fails at its header, before any payload is kept.
  */
-WsEvent ws_read(WsReader *reader, uint8_t *bytes, size_t len, size_t *used) MUST_CHECK;
+WsEvent ws_read(WsReader *reader, uint8_t *bytes, size_t len,
+				size_t *used) MUST_CHECK;
 
 /* A server's (unmasked, FIN) frame header. */
 #define WS_MAX_HEADER 10
-size_t ws_frame_header(uint8_t out[WS_MAX_HEADER], WsOpcode opcode, uint64_t payload_len);
+size_t ws_frame_header(uint8_t out[WS_MAX_HEADER], WsOpcode opcode,
+					   uint64_t payload_len);
 
 /*
  * ws_close_frame
@@ -115,10 +117,12 @@ size_t ws_frame_header(uint8_t out[WS_MAX_HEADER], WsOpcode opcode, uint64_t pay
  *		code WS_CLOSE_NO_STATUS makes an empty one.  Returns its length.
  */
 #define WS_MAX_CONTROL_FRAME (2 + 125)
-size_t ws_close_frame(uint8_t out[WS_MAX_CONTROL_FRAME], uint16_t code, const char *reason);
+size_t ws_close_frame(uint8_t out[WS_MAX_CONTROL_FRAME], uint16_t code,
+					  const char *reason);
 
 /* A ping or pong with up to 125 bytes. */
-size_t ws_control_frame(uint8_t out[WS_MAX_CONTROL_FRAME], WsOpcode opcode, Slice data);
+size_t ws_control_frame(uint8_t out[WS_MAX_CONTROL_FRAME], WsOpcode opcode,
+						Slice data);
 
 /* Whole text is valid UTF-8 (RFC 3629: no surrogates, at most U+10FFFF). */
 bool ws_utf8_valid(const void *bytes, size_t len);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # check.sh - every test, one after another; last line "N passed, N failed".
 #
-# Each stage prints "ok - sentence" or "not ok - sentence" per test and ends
-# with a line "N passed, N failed" of its own; here they are added up.  A stage
-# that cannot even run counts as one failure.
+# Each stage prints "ok - sentence" or "not ok - sentence" per test, and one or
+# more lines "N passed, N failed"; here they are added up.  A stage that cannot
+# even run counts as one failure.
 set -u
 cd "$(dirname "$0")/.."
 passed=0
@@ -18,7 +18,8 @@ stage()
 	echo "== $name"
 	"$@" 2>&1 | tee "$log"
 	status=${PIPESTATUS[0]}
-	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+	line=$(awk '/^[0-9]+ passed, [0-9]+ failed$/ {p += $1; f += $3; n++}
+		END {if (n) print p, "passed,", f, "failed"}' "$log")
 	if [ -z "$line" ]; then
 		line="0 passed, 1 failed"
 		echo "not ok - $name ran to its end (exit status $status)"

@@ -1,0 +1,155 @@
+/* What a request asks for. */
+#include "check.h"
+
+#include <stdio.h>
+
+#include "handshake.h"
+
+#define UPGRADE                                                                \
+	"Host: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"       \
+	"Sec-WebSocket-Version: 13\r\n"                                            \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+static char		   bytes[4096];
+static HttpRequest request;
+
+/* The plan for "<line>\r\n<headers>\r\n"; action -1 when it does not parse. */
+static Handshake
+plan_for(const char *line, const char *headers)
+{
+	Handshake plan = {0};
+	int len = snprintf(bytes, sizeof(bytes), "%s\r\n%s\r\n", line, headers);
+
+	if (CHECK_INT(http_parse(&request, bytes, (size_t) len), HTTP_OK))
+		handshake_plan(&plan, &request);
+	return plan;
+}
+
+TEST(a_path_names_the_group_to_join)
+{
+	Handshake plan = plan_for("GET /ws/app_1234?x=1 HTTP/1.1", UPGRADE);
+
+	CHECK_INT(plan.action, HANDSHAKE_JOIN);
+	CHECK(slice_equals(plan.group, "app_1234"));
+	CHECK(slice_equals(plan.key, "dGhlIHNhbXBsZSBub25jZQ=="));
+	CHECK(!plan.from_browser);
+}
+
+TEST(one_trailing_slash_is_ignored_as_djangos_urls_have_it)
+{
+	CHECK(slice_equals(plan_for("GET /ws/app_1/ HTTP/1.1", UPGRADE).group,
+					   "app_1"));
+	CHECK_STR(plan_for("GET /ws/app_1// HTTP/1.1", UPGRADE).reason,
+			  "invalid_group");
+}
+
+TEST(a_request_with_origin_comes_from_a_browser)
+{
+	Handshake plan = plan_for("GET /ws/app_1 HTTP/1.1",
+							  UPGRADE "Origin: https://example.com\r\n");
+
+	CHECK(plan.from_browser);
+}
+
+TEST(a_group_outside_the_rule_is_refused_with_a_handshake_to_answer)
+{
+	static const char *const names[] = {"",	   "a%20b", "a/b", "caf\xc3\xa9",
+										"a:b", "a!b"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		char	  line[128];
+		Handshake plan;
+
+		check_at("group %s", names[i]);
+		snprintf(line, sizeof(line), "GET /ws/%s HTTP/1.1", names[i]);
+		if (strcmp(names[i], "caf\xc3\xa9") == 0)
+			continue; /* not a valid target: see test_http */
+		plan = plan_for(line, UPGRADE);
+		CHECK_INT(plan.action, HANDSHAKE_REFUSE);
+		CHECK_STR(plan.reason, "invalid_group");
+		CHECK(plan.key.ptr != NULL);
+	}
+}
+
+TEST(a_group_name_has_1_to_99_characters_of_the_rule)
+{
+	char name[101];
+
+	memset(name, 'x', sizeof(name));
+	CHECK(!handshake_group_valid((Slice){name, 0}));
+	CHECK(handshake_group_valid((Slice){name, 1}));
+	CHECK(handshake_group_valid((Slice){name, 99}));
+	CHECK(!handshake_group_valid((Slice){name, 100}));
+	CHECK(handshake_group_valid((Slice){"A-z.0_9", 7}));
+	CHECK(!handshake_group_valid((Slice){"a\n", 2}));
+	CHECK(!handshake_group_valid((Slice){"a\0", 2}));
+	CHECK(!handshake_group_valid((Slice){"\xd9\xa1", 2}));
+	CHECK(!handshake_group_valid(SLICE_NONE));
+}
+
+TEST(an_ordinary_request_to_a_group_is_told_to_upgrade)
+{
+	Handshake plan = plan_for("GET /ws/app_1 HTTP/1.1", "Host: a\r\n");
+
+	CHECK_STR(plan.reason, "upgrade_required");
+	CHECK(plan.key.ptr == NULL);
+}
+
+TEST(each_broken_handshake_has_its_reason)
+{
+	static const struct
+	{
+		const char *line;
+		const char *headers;
+		const char *reason;
+	} rows[] = {
+		{"POST /ws/a HTTP/1.1", UPGRADE, "bad_method"},
+		{"GET /ws/a HTTP/1.0", UPGRADE, "bad_handshake"},
+		{"GET /ws/a HTTP/1.1",
+		 "Host: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n",
+		 "upgrade_required"},
+		{"GET /ws/a HTTP/1.1",
+		 "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		 "Sec-WebSocket-Version: 8\r\n"
+		 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		 "upgrade_required"},
+		{"GET /ws/a HTTP/1.1",
+		 "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc\r\n",
+		 "bad_handshake"},
+		{"GET /ws/a HTTP/1.1",
+		 UPGRADE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+		 "bad_handshake"},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		Handshake plan;
+
+		check_at("row %zu", i);
+		plan = plan_for(rows[i].line, rows[i].headers);
+		CHECK_INT(plan.action, HANDSHAKE_REFUSE);
+		CHECK_STR(plan.reason, rows[i].reason);
+		CHECK(plan.key.ptr == NULL);
+	}
+}
+
+TEST(health_is_asked_with_get_only)
+{
+	CHECK_INT(plan_for("GET /healthz HTTP/1.1", "Host: a\r\n").action,
+			  HANDSHAKE_HEALTHZ);
+	CHECK_INT(plan_for("GET /readyz HTTP/1.0", "").action, HANDSHAKE_READYZ);
+	CHECK_STR(plan_for("POST /readyz HTTP/1.1", "Host: a\r\n").reason,
+			  "bad_method");
+}
+
+TEST(a_path_that_leads_nowhere_is_not_found)
+{
+	CHECK_STR(plan_for("GET /nowhere HTTP/1.1", "Host: a\r\n").reason,
+			  "not_found");
+	CHECK_STR(plan_for("GET /ws HTTP/1.1", UPGRADE).reason, "not_found");
+	CHECK(plan_for("GET /nowhere HTTP/1.1", UPGRADE).key.ptr != NULL);
+}
+
+TEST_MAIN()
