@@ -1,9 +1,9 @@
 #!/bin/sh
-# deps.sh build|demo|check - install the Debian packages that are missing.
+# deps.sh build|demo|bench|check - install Debian packages that are missing.
 #
-# Each set contains the one before it.  Says one line when it installs
-# something and nothing when all is there.  DEPS=skip leaves everything alone,
-# for those who have the same things from elsewhere.
+# Each set contains the one before it; bench needs what demo needs.  Says one
+# line when it installs something and nothing when all is there.  DEPS=skip
+# leaves everything alone, for those who have the same things from elsewhere.
 set -eu
 
 [ "${DEPS:-}" = skip ] && exit 0
@@ -18,10 +18,10 @@ check='python3-pytest python3-selenium chromium
 
 case ${1:-} in
 	build) wanted=$build ;;
-	demo) wanted="$build $demo" ;;
+	demo | bench) wanted="$build $demo" ;;
 	check) wanted="$build $demo $check" ;;
 	*)
-		echo "usage: deps.sh build|demo|check" >&2
+		echo "usage: deps.sh build|demo|bench|check" >&2
 		exit 2
 		;;
 esac
