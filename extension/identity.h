@@ -24,8 +24,8 @@ typedef struct Identity
 	bool		valid;
 	const char *reason; /* a constant; NULL when valid */
 	char	   *user_id;
-	char	   *username; /* or NULL */
-	const char *kind;	  /* a constant, or NULL */
+	char	   *username;	   /* or NULL */
+	const char *kind;		   /* a constant, or NULL */
 	char	   *credential_id; /* 64 lower-case hex digits */
 	char	   *issuer_id;	   /* the same, or NULL */
 	bool		has_expiry;
@@ -55,5 +55,18 @@ extern void identity_authenticate(const char *kind, text *credential,
 extern void identity_recheck(const char *kind, const char *user_id,
 							 const char *credential_id, TimestampTz now,
 							 Identity *identity);
+
+/*
+ * identity_of_user
+ *		The identity of a user whom somebody else has authenticated: no kind,
+ *		no credential.
+ */
+extern void identity_of_user(const char *user_id, Identity *identity);
+
+/*
+ * identity_token_id
+ *		The credential id of a token with this key, valid or not.
+ */
+extern char *identity_token_id(const char *key, size_t len);
 
 #endif /* USHER_IDENTITY_H */

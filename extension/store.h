@@ -17,14 +17,14 @@
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 
-#define STORE_HASH_BYTES 32			/* SHA-256 */
+#define STORE_HASH_BYTES 32			 /* SHA-256 */
 #define STORE_USER_ID_MAX_BYTES 1000 /* longer ones would not fit a notice */
 
 /* ---- what is cached per backend ---- */
 
 typedef struct UsherInstance
 {
-	char  channel[64];			   /* the shared NOTIFY channel */
+	char  channel[64];			  /* the shared NOTIFY channel */
 	uint8 salt[STORE_HASH_BYTES]; /* of the token credential ids */
 } UsherInstance;
 
@@ -63,8 +63,8 @@ extern int store_execute_latest(SPIPlanPtr plan, Datum *values,
 typedef enum StoreStatus
 {
 	STORE_FOUND,
-	STORE_ABSENT,		/* no such row */
-	STORE_BAD_ID,		/* text that cannot be a key of the user table */
+	STORE_ABSENT,	   /* no such row */
+	STORE_BAD_ID,	   /* text that cannot be a key of the user table */
 	STORE_NOT_ATTACHED /* attach_django has not been run, or without it */
 } StoreStatus;
 
@@ -134,10 +134,8 @@ extern bool store_session_find(const uint8 *hash, StoreSession *session);
  */
 extern bool store_session_consume(const uint8 *hash, TimestampTz now);
 
-extern void store_session_insert(const uint8		 *hash,
-								 const StoreSession *session,
-								 const char			*issuer_kind,
-								 TimestampTz		 now);
+extern void store_session_insert(const uint8 *hash, const StoreSession *session,
+								 const char *issuer_kind, TimestampTz now);
 
 extern uint64 store_session_delete(const uint8 *hash);
 extern uint64 store_sessions_delete_issued_by(const char *issuer_id);

@@ -56,7 +56,7 @@ COMMENT ON SCHEMA usher IS 'realtime for Django sites';
 -- One row, made anew in each database and never dumped.  A version 4 uuid
 -- carries 122 bits of pg_strong_random().
 CREATE TABLE usher.instance (
-	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	channel text NOT NULL CHECK (channel ~ '^[a-z0-9_]{1,63}$'),
 	salt bytea NOT NULL CHECK (octet_length(salt) = 32)
 );
@@ -68,7 +68,7 @@ SELECT 'usher_' || encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_sen
 -- Where Django keeps users and tokens; written by attach_django.  Names are
 -- text, qualified and quoted, so that a dump can be restored anywhere.
 CREATE TABLE usher.django (
-	only boolean PRIMARY KEY DEFAULT true CHECK (only),
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	user_table text NOT NULL,
 	user_key text NOT NULL,
 	user_key_type text NOT NULL CHECK (user_key_type IN
@@ -660,6 +660,276 @@ $$;
 COMMENT ON FUNCTION usher.detach_django() IS 'undo usher.attach_django()';
 
 -- ==== groups: policy, admission, broadcast ====
+
+-- Categories: what may be done in the groups whose names begin with theirs.
+-- Policies are a word (authenticated, anyone, nobody, owner) or a function's
+-- qualified and quoted name: text, so that a dump can be restored anywhere.
+CREATE TABLE usher.category (
+	name text PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9._-]{1,99}$'),
+	join_policy text NOT NULL,
+	send_policy text NOT NULL,
+	on_message text,
+	on_message_type text CHECK (on_message_type IN ('jsonb', 'text', 'bytea')),
+	plain boolean NOT NULL,
+	CHECK (num_nulls(on_message, on_message_type) IN (0, 2))
+);
+COMMENT ON TABLE usher.category IS 'declared categories; written by usher.set_category()';
+SELECT pg_catalog.pg_extension_config_dump('usher.category', '');
+
+CREATE FUNCTION usher.on_category_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_category_change';
+COMMENT ON FUNCTION usher.on_category_change() IS 'internal: tells listeners that a category changed';
+
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.category
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+CREATE TRIGGER category_change
+	AFTER INSERT OR UPDATE OR DELETE ON usher.category
+	FOR EACH ROW EXECUTE FUNCTION usher.on_category_change();
+CREATE TRIGGER category_truncate
+	BEFORE TRUNCATE ON usher.category
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_category_change();
+
+-- set_category(name, join, send, on_message, plain)              API: public
+--   name        ^[A-Za-z0-9._-]{1,99}$
+--   join, send  authenticated, anyone, nobody, owner (the group's id is the
+--               user's own), or a function (user_id text, id text) returns
+--               boolean, found by the caller's search_path
+--   on_message  a function (user_id text, id text, payload jsonb) returns
+--               jsonb, or the same with text or bytea: it sees each message
+--               of a client; what it returns is broadcast, NULL nothing.  Of
+--               several such functions choose one by its list of types:
+--               'chat.keep(text, text, jsonb)'
+--   plain       whether any SQL NOTIFY "app_1234" reaches group app_1234
+-- Declares a category, or replaces it.  When the transaction commits,
+-- listeners ask again about each member: to be called also when a function
+-- changed what it answers.
+-- Site functions run as role usher_app, with their own schema as search_path.
+-- user_id is NULL for a client that is not identified; only anyone lets him
+-- in, and then only on_message sees it.
+-- SECURITY INVOKER: names are resolved with the caller's search_path and
+-- rights.  Raises 22023 (name), 22004 (null), 42883 (no such function), 42725
+-- (several), 42P13 (wrong kind or return type), 42501 (the caller or
+-- usher_app may not call it), 42602 (not a name).
+CREATE FUNCTION usher.set_category(
+	name text, "join" text DEFAULT 'nobody', send text DEFAULT 'nobody',
+	on_message text DEFAULT NULL, plain boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'usher_set_category';
+COMMENT ON FUNCTION usher.set_category(text, text, text, text, boolean) IS 'declare or replace a category';
+
+-- drop_category(name text) returns boolean                       API: public
+-- Nobody may enter its groups any more, and who is there must leave.  Returns
+-- whether there was one.
+CREATE FUNCTION usher.drop_category(name text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_drop_category';
+COMMENT ON FUNCTION usher.drop_category(text) IS 'undeclare a category';
+
+-- can_join(user_id text, group text) returns boolean             API: public
+-- can_send(user_id text, group text) returns boolean             API: public
+--   user_id  NULL: somebody who is not identified
+-- Asks the category's policy; false for a group that is not declared or not
+-- a name, and when a site function raises (the server's log says what).
+-- VOLATILE: a site function may do anything.
+CREATE FUNCTION usher.can_join(user_id text, "group" text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_can_join';
+COMMENT ON FUNCTION usher.can_join(text, text) IS 'whether a user may join a group';
+CREATE FUNCTION usher.can_send(user_id text, "group" text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_can_send';
+COMMENT ON FUNCTION usher.can_send(text, text) IS 'whether a user may send to a group';
+
+-- explain(user_id text, group text) returns one row              API: public
+-- How the group's name is read, which policies hold, and what they answer;
+-- the reasons are NULL where the user may, else not_allowed, policy_error,
+-- unknown_group (its category is not declared) or invalid_group.
+CREATE FUNCTION usher.explain(
+	user_id text, "group" text,
+	OUT "group" text, OUT category text, OUT id text, OUT declared boolean,
+	OUT join_policy text, OUT may_join boolean, OUT join_reason text,
+	OUT send_policy text, OUT may_send boolean, OUT send_reason text,
+	OUT on_message text, OUT plain boolean)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_explain';
+COMMENT ON FUNCTION usher.explain(text, text) IS 'why a user may or may not join a group and send to it';
+
+-- ---- broadcast ----
+
+-- broadcast(group text, payload jsonb)                           API: public
+-- broadcast(groups text[], payload jsonb)                        API: public
+-- broadcast_text(group text, payload text), or groups text[]     API: public
+-- broadcast_binary(group text, payload bytea), or groups text[]  API: public
+-- Sends to every member of the group, or of the groups, when the transaction
+-- commits and only then.  One name per type: with overloads an untyped
+-- literal would silently become text.  An empty array sends nothing; a group
+-- named twice receives once.
+-- Raises 22023 (not a group's name), 22004 (null), 54000 (payload larger than
+-- the setting usher.max_payload).
+CREATE FUNCTION usher.broadcast("group" text, payload jsonb) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast';
+COMMENT ON FUNCTION usher.broadcast(text, jsonb) IS 'send JSON to the members of a group';
+CREATE FUNCTION usher.broadcast("groups" text[], payload jsonb) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast_many';
+COMMENT ON FUNCTION usher.broadcast(text[], jsonb) IS 'send JSON to the members of several groups';
+CREATE FUNCTION usher.broadcast_text("group" text, payload text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast_text';
+COMMENT ON FUNCTION usher.broadcast_text(text, text) IS 'send text to the members of a group';
+CREATE FUNCTION usher.broadcast_text("groups" text[], payload text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast_text_many';
+COMMENT ON FUNCTION usher.broadcast_text(text[], text) IS 'send text to the members of several groups';
+CREATE FUNCTION usher.broadcast_binary("group" text, payload bytea) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast_binary';
+COMMENT ON FUNCTION usher.broadcast_binary(text, bytea) IS 'send bytes to the members of a group';
+CREATE FUNCTION usher.broadcast_binary("groups" text[], payload bytea) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_broadcast_binary_many';
+COMMENT ON FUNCTION usher.broadcast_binary(text[], bytea) IS 'send bytes to the members of several groups';
+
+-- kick(user_id text, group text)                                 API: public
+-- Closes the user's connections to the group when the transaction commits.
+-- He may come back unless the category's policy now says otherwise.
+CREATE FUNCTION usher.kick(user_id text, "group" text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_kick';
+COMMENT ON FUNCTION usher.kick(text, text) IS 'close a user''s connections to a group';
+
+-- ---- what the listener calls ----
+
+-- listener_start() returns one row                               API: listener
+--   channel      to LISTEN to; nobody else is told
+--   version      of the extension in this database
+--   max_payload  usher.max_payload, in bytes
+CREATE FUNCTION usher.listener_start(
+	OUT channel text, OUT version text, OUT max_payload integer)
+RETURNS record
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_listener_start';
+COMMENT ON FUNCTION usher.listener_start() IS 'what a listener needs to know first';
+
+-- canary(nonce text) returns double precision                    API: listener
+-- Notifies "? nonce" on the shared channel.  Returns how full PostgreSQL's
+-- notification queue is (0 to 1), and by asking lets it shrink.
+CREATE FUNCTION usher.canary(nonce text) RETURNS double precision
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_canary';
+COMMENT ON FUNCTION usher.canary(text) IS 'notify the caller, and measure the notification queue';
+
+-- admission: an identity, and what it may do in one group.       API: listener
+-- Admitted are those with valid and may_join; reason says why not, and is one
+-- of usher.identity's, or invalid_group, unknown_group, not_allowed,
+-- group_not_in_session, policy_error.
+CREATE TYPE usher.admission AS (
+	valid boolean,
+	reason text,
+	user_id text,
+	username text,
+	kind text,
+	credential_id text,
+	issuer_id text,
+	expires_in_ms bigint,
+	may_join boolean,
+	may_send boolean,
+	plain boolean
+);
+COMMENT ON TYPE usher.admission IS 'identity and rights of a client in one group';
+
+-- admit(kind text, credential text, group text) returns admission
+--                                                                API: listener
+--   kind  as in authenticate, or anonymous: valid only where the category's
+--         join policy is anyone, else no_credentials
+-- A use of a limited session key is counted only if the group exists.
+CREATE FUNCTION usher.admit(kind text, credential text, "group" text)
+RETURNS usher.admission
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_admit';
+COMMENT ON FUNCTION usher.admit(text, text, text) IS 'authenticate a client and ask whether it may join a group';
+
+-- recheck_admission(kind, user_id, credential_id, group) returns admission
+--                                                                API: listener
+-- The same for a connection that is open, found by credential_id; counts no
+-- use.
+CREATE FUNCTION usher.recheck_admission(
+	kind text, user_id text, credential_id text, "group" text)
+RETURNS usher.admission
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_recheck_admission';
+COMMENT ON FUNCTION usher.recheck_admission(text, text, text, text) IS 'whether a client that was admitted still would be';
+
+-- receive(user_id text, group text, payload text) returns one row
+--                                                                API: listener
+-- receive_binary(user_id text, group text, payload bytea) returns one row
+--                                                                API: listener
+--   user_id  NULL: not identified, allowed to send only where anyone is
+-- A client's message: through the send policy and on_message, then broadcast.
+-- A message that on_message swallowed is accepted.  Reasons: invalid_group,
+-- unknown_group, not_allowed, policy_error, too_large, invalid_json,
+-- unsupported_type (a binary frame for a text or jsonb function, or the other
+-- way round).
+CREATE FUNCTION usher.receive(
+	user_id text, "group" text, payload text,
+	OUT accepted boolean, OUT reason text)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_receive';
+COMMENT ON FUNCTION usher.receive(text, text, text) IS 'take a client''s text message';
+CREATE FUNCTION usher.receive_binary(
+	user_id text, "group" text, payload bytea,
+	OUT accepted boolean, OUT reason text)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_receive_binary';
+COMMENT ON FUNCTION usher.receive_binary(text, text, bytea) IS 'take a client''s binary message';
+
+GRANT EXECUTE ON FUNCTION
+	usher.set_category(text, text, text, text, boolean),
+	usher.drop_category(text),
+	usher.can_join(text, text),
+	usher.can_send(text, text),
+	usher.explain(text, text),
+	usher.broadcast(text, jsonb),
+	usher.broadcast(text[], jsonb),
+	usher.broadcast_text(text, text),
+	usher.broadcast_text(text[], text),
+	usher.broadcast_binary(text, bytea),
+	usher.broadcast_binary(text[], bytea),
+	usher.kick(text, text)
+	TO usher_app;
+
+GRANT EXECUTE ON FUNCTION
+	usher.listener_start(),
+	usher.canary(text),
+	usher.admit(text, text, text),
+	usher.recheck_admission(text, text, text, text),
+	usher.receive(text, text, text),
+	usher.receive_binary(text, text, bytea)
+	TO usher_listener;
 
 -- ==== end of groups ====
 
