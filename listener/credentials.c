@@ -52,10 +52,7 @@ credential_find(Credential *credential, const HttpRequest *request,
 void
 credential_wipe(Credential *credential)
 {
-	volatile char *at = credential->value;
-
-	for (size_t i = 0; i < sizeof(credential->value); i++)
-		at[i] = 0;
+	explicit_bzero(credential->value, sizeof(credential->value));
 	credential->len = 0;
 }
 
