@@ -149,7 +149,8 @@ ask_policies(Admission *admission, const AskedGroup *group)
 		return;
 	}
 
-	admission->reason = policy_ask(join, identity->user_id, &group->parts);
+	admission->reason =
+		policy_ask(join, identity->user_id, &group->parts, true);
 	admission->may_join = admission->reason == NULL;
 	if (!admission->may_join)
 		return;
@@ -157,7 +158,7 @@ ask_policies(Admission *admission, const AskedGroup *group)
 	/* Often the same function; one answer then serves both. */
 	admission->may_send =
 		strcmp(send->text, join->text) == 0 ||
-		policy_ask(send, identity->user_id, &group->parts) == NULL;
+		policy_ask(send, identity->user_id, &group->parts, true) == NULL;
 }
 
 /*
@@ -314,7 +315,7 @@ receive(const char *user_id, const AskedGroup *group, PolicyMessage *message)
 	if (message->len > (size_t) settings_max_payload_bytes)
 		return REASON_TOO_LARGE;
 
-	reason = policy_ask(&group->category->send, user_id, &group->parts);
+	reason = policy_ask(&group->category->send, user_id, &group->parts, true);
 	if (reason != NULL)
 		return reason;
 
@@ -382,8 +383,8 @@ usher_can_join(PG_FUNCTION_ARGS)
 	AskedGroup group = ask_group(text_argument(fcinfo, 1));
 
 	PG_RETURN_BOOL(group.category != NULL &&
-				   policy_ask(&group.category->join, user_id, &group.parts) ==
-					   NULL);
+				   policy_ask(&group.category->join, user_id, &group.parts,
+							  false) == NULL);
 }
 
 Datum
@@ -393,8 +394,8 @@ usher_can_send(PG_FUNCTION_ARGS)
 	AskedGroup group = ask_group(text_argument(fcinfo, 1));
 
 	PG_RETURN_BOOL(group.category != NULL &&
-				   policy_ask(&group.category->send, user_id, &group.parts) ==
-					   NULL);
+				   policy_ask(&group.category->send, user_id, &group.parts,
+							  false) == NULL);
 }
 
 Datum
@@ -411,8 +412,8 @@ usher_explain(PG_FUNCTION_ARGS)
 
 	if (category != NULL)
 	{
-		join_reason = policy_ask(&category->join, user_id, &group.parts);
-		send_reason = policy_ask(&category->send, user_id, &group.parts);
+		join_reason = policy_ask(&category->join, user_id, &group.parts, false);
+		send_reason = policy_ask(&category->send, user_id, &group.parts, false);
 	}
 
 	nulls[0] = name == NULL;

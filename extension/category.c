@@ -176,7 +176,7 @@ check_privileges(Oid function)
 {
 	Oid			site_role = get_role_oid(SITE_ROLE, false);
 	Oid			schema = get_func_namespace(function);
-	const char *signature = format_procedure_qualified(function);
+	const char *signature = format_procedure(function);
 
 	if (isAnyTempNamespace(schema))
 		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -299,6 +300,7 @@ typedef struct SiteCall
 	SiteFunction *function;
 	Datum		  values[3];
 	char		  nulls[3];
+	bool		  settle;
 	Datum		  result; /* detoasted, in the caller's context */
 	bool		  isnull;
 } SiteCall;
@@ -323,6 +325,19 @@ prepare_site_function(SiteFunction *function)
 		elog(ERROR, "could not prepare a call of %s", function->name);
 	SPI_keepplan(plan);
 	function->plan = plan;
+}
+
+/*
+ * Check what is deferred to the commit now, with the site's rights, while its
+ * failure can still be undone.  Django defers every foreign key.
+ */
+static void
+settle_constraints(void)
+{
+	ConstraintsSetStmt *all = makeNode(ConstraintsSetStmt);
+
+	all->deferred = false;
+	AfterTriggerSetState(all);
 }
 
 /* The function's schema first, and whatever a user put into pg_temp last. */
@@ -366,10 +381,11 @@ call_site_function(void *arg)
 	{
 		/* The site may have replaced it since set_category looked. */
 		if (SPI_gettypeid(SPI_tuptable->tupdesc, 1) != function->rettype)
-			ereport(ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
-					errmsg("it returns %s instead of %s",
-						   SPI_gettype(SPI_tuptable->tupdesc, 1),
-						   format_type_be(function->rettype)));
+			ereport(
+				ERROR, errcode(ERRCODE_DATATYPE_MISMATCH),
+				errmsg("it returns %s instead of %s",
+					   format_type_be(SPI_gettypeid(SPI_tuptable->tupdesc, 1)),
+					   format_type_be(function->rettype)));
 		call->result = SPI_getbinval(SPI_tuptable->vals[0],
 									 SPI_tuptable->tupdesc, 1, &call->isnull);
 	}
@@ -377,6 +393,8 @@ call_site_function(void *arg)
 		call->result = SPI_datumTransfer(
 			PointerGetDatum(PG_DETOAST_DATUM(call->result)), false, -1);
 	SPI_finish();
+	if (call->settle)
+		settle_constraints();
 
 	AtEOXact_GUC(true, nest_level);
 	SetUserIdAndSecContext(saved_user, saved_context);
@@ -428,9 +446,12 @@ is_owner(const char *user_id, const GroupParts *parts)
 }
 
 const char *
-policy_ask(const Policy *policy, const char *user_id, const GroupParts *parts)
+policy_ask(const Policy *policy, const char *user_id, const GroupParts *parts,
+		   bool settle)
 {
-	SiteCall call = {.function = policy->function, .nulls = {' ', ' ', ' '}};
+	SiteCall call = {.function = policy->function,
+					 .settle = settle,
+					 .nulls = {' ', ' ', ' '}};
 	bool	 allowed = false;
 
 	if (policy->rule == POLICY_ANYONE)
@@ -501,6 +522,7 @@ policy_on_message(const Category *category, const char *user_id,
 				  size_t max_bytes, PolicyMessage *out)
 {
 	SiteCall	call = {.function = category->on_message,
+						.settle = true,
 						.nulls = {' ', ' ', ' '}};
 	const char *reason;
 

@@ -79,15 +79,20 @@ extern Category *policy_category(const GroupParts *parts);
  * error in a site's function is POLICY_ERROR and a line in the server's log;
  * what it did to the database is undone and the caller's transaction lives
  * on.  Only cancellation and shutdown pass through.
+ *
+ * settle checks deferred constraints at once, so that they too are answered
+ * with POLICY_ERROR: for callers whose transaction is theirs alone, since it
+ * includes what was deferred before.
  */
 extern const char *policy_ask(const Policy *policy, const char *user_id,
-							  const GroupParts *parts);
+							  const GroupParts *parts, bool settle);
 
 /*
  * policy_on_message
  *		Show a client's message to the category's function.
  *
- * Only when category->on_message is set.  Returns NULL, with *out what it
+ * Only when category->on_message is set.  Deferred constraints are checked at
+ * once, as with policy_ask's settle.  Returns NULL, with *out what it
  * answered (bytes NULL: swallowed), or the reason of a refusal.  More than
  * max_bytes is the function's mistake: POLICY_ERROR.  out->bytes is allocated
  * in the current memory context.
