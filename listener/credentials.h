@@ -34,13 +34,14 @@ typedef enum CredentialStatus
 typedef struct Credential
 {
 	CredentialStatus status;
-	const char		*kind;	 /* "token", "session", or "anonymous" when none */
-	const char		*reason; /* no_credentials, has_spaces, invalid_characters,
-								unknown_token ... */
-	const char *detail;		 /* DRF's own sentence for that reason, or ours */
+	const char		*kind; /* "token", "session", or "anonymous" when none */
+	const char *reason;	   /* only when refused: no_credentials, has_spaces, */
+						   /* invalid_characters, unknown_token, */
+						   /* unknown_session or malformed_credential */
+	const char *detail;	   /* DRF's own sentence for that reason, or ours */
 	size_t		len;
-	char		value[CREDENTIAL_MAX +
-				  1]; /* NUL-terminated; wiped by credential_wipe */
+	/* NUL-terminated; to be wiped by credential_wipe */
+	char value[CREDENTIAL_MAX + 1];
 } Credential;
 
 /*
@@ -56,8 +57,7 @@ typedef struct Credential
 void credential_find(Credential *credential, const HttpRequest *request,
 					 const CredentialOptions *options);
 
-/* Overwrite the value (OPENSSL_cleanse is not needed: a volatile loop will do).
- */
+/* Overwrite the value, in a way that the compiler does not leave out. */
 void credential_wipe(Credential *credential);
 
 #endif
