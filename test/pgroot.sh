@@ -4,7 +4,8 @@
 #
 # PostgreSQL finds its share and library folders relative to its own
 # executable.  So DIR gets real copies of the programs, links to everything
-# else, and the extension's files (put there by `make install DESTDIR=DIR`
+# else (file by file in the folders that `make install` writes to: through a
+# linked folder it would write into the system's), and the extension's files (put there by `make install DESTDIR=DIR`
 # beforehand or afterwards).  Prints the folder of the programs.
 set -eu
 
@@ -14,7 +15,7 @@ bindir=$("$pg_config" --bindir)
 sharedir=$("$pg_config" --sharedir)
 pkglibdir=$("$pg_config" --pkglibdir)
 
-mkdir -p "$dir$bindir" "$dir$sharedir/extension" "$dir$pkglibdir"
+mkdir -p "$dir$bindir" "$dir$sharedir/extension" "$dir$pkglibdir/bitcode"
 for program in postgres initdb pg_ctl psql pg_dump pg_restore createdb \
 	pg_isready pg_dumpall
 do
@@ -24,11 +25,12 @@ do
 	cp "$bindir/$program" "$dir$bindir/$program"
 	touch "$dir$bindir/$program"
 done
-for file in "$sharedir"/* "$sharedir"/extension/* "$pkglibdir"/*
+for file in "$sharedir"/* "$sharedir"/extension/* "$pkglibdir"/* \
+	"$pkglibdir"/bitcode/*
 do
 	name=$(basename "$file")
 	case $file in
-		*/extension) continue ;;
+		*/extension | */bitcode | *'/*') continue ;;
 		*/usher*) continue ;;
 	esac
 	[ -e "$dir$file" ] || ln -s "$file" "$dir$(dirname "$file")/$name"
