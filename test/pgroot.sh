@@ -4,9 +4,10 @@
 #
 # PostgreSQL finds its share and library folders relative to its own
 # executable.  So DIR gets real copies of the programs, links to everything
-# else (file by file in the folders that `make install` writes to: through a
-# linked folder it would write into the system's), and the extension's files (put there by `make install DESTDIR=DIR`
-# beforehand or afterwards).  Prints the folder of the programs.
+# else, and the extension's files (put there by `make install DESTDIR=DIR`
+# beforehand or afterwards).  Folders that `make install` writes to are never
+# links: through one it would write into the system's.  Prints the folder of
+# the programs.
 set -eu
 
 dir=$1
