@@ -392,11 +392,9 @@ begin_payload(WsReader *reader)
 		/* assembled never exceeds max_message, so this cannot wrap */
 		if (length > reader->max_message - reader->assembled)
 			return fail(reader, WS_CLOSE_TOO_BIG, "message is too big");
+		/* utf8_state is at its start: no text ends anywhere else */
 		if (opcode != WS_CONTINUATION)
-		{
 			reader->message_opcode = opcode;
-			reader->utf8_state = UTF8_START;
-		}
 	}
 	memcpy(reader->mask, at, sizeof(reader->mask));
 	reader->frame_opcode = opcode;
