@@ -42,7 +42,8 @@ SET ROLE usher_listener;
 -- The send policy
 SELECT g, u, r.*
 FROM unnest(ARRAY['plainchat_1', 'wall_1', 'mine_7', 'boom_1', 'none_1', 'a b']) g,
-	 unnest(ARRAY['7', '8', NULL]) u, LATERAL usher.receive(u, g, '{}') r;
+	 unnest(ARRAY['7', '8', NULL]) u, LATERAL usher.receive(u, g, '{}') r
+ORDER BY g COLLATE "C", u;
 SELECT * FROM usher.receive('7', NULL, 'x');
 
 -- on_message decides what becomes of it.
