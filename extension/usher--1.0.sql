@@ -282,8 +282,8 @@ COMMENT ON FUNCTION usher.revoke_everybody() IS 'internal: deletes every session
 
 -- ==== attach Django ====
 
--- check_table: raises unless found is a table that attach_django can use.
-CREATE FUNCTION usher.check_table(parameter text, given text, found regclass)
+-- check_table: raises unless relation is a table that attach_django can use.
+CREATE FUNCTION usher.check_table(parameter text, given text, relation regclass)
 RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -291,12 +291,12 @@ AS $$
 DECLARE
 	class pg_class;
 BEGIN
-	IF found IS NULL THEN
+	IF relation IS NULL THEN
 		RAISE EXCEPTION 'table "%" does not exist', given
 			USING ERRCODE = 'undefined_table',
 				  HINT = format('Run the migration that creates it first, or give %s => the name as SQL would write it, with quotes and schema where it needs them.', parameter);
 	END IF;
-	SELECT * INTO class FROM pg_class WHERE oid = found;
+	SELECT * INTO class FROM pg_class WHERE oid = relation;
 	IF class.relkind <> 'r' OR class.relpersistence = 't' THEN
 		RAISE EXCEPTION '"%" is not an ordinary table', given
 			USING ERRCODE = 'wrong_object_type',
@@ -304,7 +304,7 @@ BEGIN
 				  HINT = format('Give %s => the name of an ordinary table.', parameter);
 	END IF;
 	IF NOT pg_has_role(class.relowner, 'USAGE') THEN
-		RAISE EXCEPTION 'must be owner of table %', found
+		RAISE EXCEPTION 'must be owner of table %', relation
 			USING ERRCODE = 'insufficient_privilege',
 				  HINT = 'Call usher.attach_django() as the role that runs the site''s migrations.';
 	END IF;
@@ -313,7 +313,7 @@ $$;
 COMMENT ON FUNCTION usher.check_table(text, text, regclass) IS 'internal: is this a table that attach_django can use';
 
 -- column_type: the type of a column, without domains; raises if it is missing.
-CREATE FUNCTION usher.column_type(parameter text, found regclass, wanted text)
+CREATE FUNCTION usher.column_type(parameter text, relation regclass, wanted text)
 RETURNS regtype
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -323,10 +323,10 @@ DECLARE
 	base_id oid;
 BEGIN
 	SELECT atttypid INTO type_id FROM pg_attribute
-	WHERE attrelid = found AND attname = wanted
+	WHERE attrelid = relation AND attname = wanted
 	AND attnum > 0 AND NOT attisdropped;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'column "%" of table % does not exist', wanted, found
+		RAISE EXCEPTION 'column "%" of table % does not exist', wanted, relation
 			USING ERRCODE = 'undefined_column',
 				  HINT = CASE parameter WHEN 'token_table'
 					THEN 'token_table must name a table like authtoken_token, with columns "key" and "user_id"; NULL if the site has none.'
@@ -457,7 +457,7 @@ DECLARE
 	user_key text;
 	user_key_type text;
 	token_user_type text;
-	found regclass;
+	attached regclass;
 	schema_name text;
 	former text;
 BEGIN
@@ -534,9 +534,9 @@ BEGIN
 			WHEN 'text'::regtype THEN 'text'
 			WHEN 'varchar'::regtype THEN 'text'
 			ELSE 'other' END;
-		IF token_user_type <> CASE
+		IF token_user_type <> (CASE
 			WHEN user_key_type IN ('smallint', 'bigint') THEN 'integer'
-			ELSE user_key_type END THEN
+			ELSE user_key_type END) THEN
 			RAISE EXCEPTION 'column "user_id" of table % does not have the type of column "%" of table %',
 				token_table, user_key, user_table
 				USING ERRCODE = 'datatype_mismatch',
@@ -577,19 +577,19 @@ BEGIN
 					   token_table);
 	END IF;
 
-	FOREACH found IN ARRAY array_remove(ARRAY[user_table, token_table], NULL)
+	FOREACH attached IN ARRAY array_remove(ARRAY[user_table, token_table], NULL)
 	LOOP
 		SELECT nspname INTO schema_name FROM pg_namespace
-		WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = found);
+		WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = attached);
 		IF NOT has_schema_privilege('usher_owner', schema_name, 'USAGE') THEN
 			EXECUTE format('GRANT USAGE ON SCHEMA %I TO usher_owner', schema_name);
 		END IF;
 		-- Also while session_replication_role is replica, as bulk loaders
 		-- and logical replication set it: a revocation is never optional.
-		IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = found
+		IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attached
 				   AND tgname IN ('usher_revoke', 'usher_truncate')
 				   AND tgenabled <> 'A') THEN
-			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER usher_revoke, ENABLE ALWAYS TRIGGER usher_truncate', found);
+			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER usher_revoke, ENABLE ALWAYS TRIGGER usher_truncate', attached);
 		END IF;
 	END LOOP;
 END
