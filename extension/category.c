@@ -376,13 +376,10 @@ usher_drop_category(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(dropped > 0);
 }
 
-static void
-announce_row(HeapTuple row, TupleDesc desc)
+static char *
+category_name(HeapTuple row, TupleDesc desc)
 {
-	char *name = SPI_getvalue(row, desc, SPI_fnumber(desc, "name"));
-
-	if (name != NULL)
-		broadcast_policy(name);
+	return SPI_getvalue(row, desc, SPI_fnumber(desc, "name"));
 }
 
 static void
@@ -393,7 +390,8 @@ announce_all(void)
 		SPI_OK_SELECT)
 		elog(ERROR, "could not read usher.category");
 	for (uint64 i = 0; i < SPI_processed; i++)
-		announce_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		broadcast_policy(
+			category_name(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
 	SPI_finish();
 }
 
@@ -406,6 +404,7 @@ usher_on_category_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	 desc;
+	char		*name;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -418,8 +417,14 @@ usher_on_category_change(PG_FUNCTION_ARGS)
 	}
 
 	desc = RelationGetDescr(trigger->tg_relation);
-	announce_row(trigger->tg_trigtuple, desc);
+	name = category_name(trigger->tg_trigtuple, desc);
+	broadcast_policy(name);
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		announce_row(trigger->tg_newtuple, desc);
+	{
+		char *new_name = category_name(trigger->tg_newtuple, desc);
+
+		if (strcmp(name, new_name) != 0)
+			broadcast_policy(new_name);
+	}
 	return PointerGetDatum(NULL);
 }
