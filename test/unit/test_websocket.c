@@ -7,7 +7,8 @@
  * whole, byte by byte and in several other cuts, under several masks, and
  * every piece lies in a block of its own size, so that AddressSanitizer sees a
  * read beyond it.  Section numbers in the tests' names are the suite's
- * (crossbar-io/autobahn-testsuite), sections 1 to 7.
+ * (crossbar-io/autobahn-testsuite), sections 1 to 7.  The file is long because
+ * nearly all of it is tables, which belong together.
  *
  *-------------------------------------------------------------------------
  */
