@@ -3,8 +3,15 @@
  * feed.h
  *	  What PostgreSQL announces, put in order: revocations first.
  *
- * The feed owns the connection that LISTENs.  It collects what one read brought
- *and hands it out in feed_turn, at the end of the loop's turn.
+ * The feed owns the connection that LISTENs.  It collects what the reads of a
+ * turn brought and hands it out in feed_turn(): first revocations, kicks and
+ * changed policies, then messages in the order of their commits.  So "remove
+ * Bob; post the secret" in one transaction never shows Bob the secret.
+ *
+ * It is ready when it LISTENs to everything it should and has heard itself on
+ * the shared channel.  What was announced while it was not ready is lost, which
+ * is why on_ready says after_gap.  Nobody may be seated before the first
+ * on_ready.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,14 +35,18 @@ typedef enum FeedRevoke
 	FEED_REVOKE_CREDENTIAL, /* key: credential id, also of an issuer */
 	FEED_REVOKE_USER,		/* key: user id */
 	FEED_REVOKE_KIND,		/* key: kind; sessions with an issuer too when it is
-							   "token" */
+							 * "token" */
 	FEED_REVOKE_ALL,		/* every identified client */
 } FeedRevoke;
 
-/* Called from feed_turn only, except on_ready, on_down, on_listening: from the
- * loop. */
+/*
+ * Called from feed_turn only, except on_ready and on_down, which come from the
+ * loop or from feed_turn.  They may call anything but feed_turn and
+ * feed_destroy.
+ */
 typedef struct FeedHandler
 {
+	/* payload is valid UTF-8 unless type is FEED_BINARY */
 	void (*on_message)(void *arg, Slice group, FeedType type, Slice payload);
 	void (*on_revoke)(void *arg, FeedRevoke what, Slice key);
 	void (*on_kick)(void *arg, Slice group, Slice user_id);
@@ -43,38 +54,56 @@ typedef struct FeedHandler
 	/* LISTENing; after_gap: something may have been missed, recheck everybody
 	 */
 	void (*on_ready)(void *arg, bool after_gap);
+	/* Only after on_ready. */
 	void (*on_down)(void *arg);
 	/* the plain channel of this group is LISTENed to; or cannot be (ok false)
 	 */
 	void (*on_listening)(void *arg, Slice group, bool ok);
 } FeedHandler;
 
+/* conninfo is copied. */
 typedef struct FeedOptions
 {
 	const char *conninfo;
 	uint64_t	canary_interval_ms;
-	uint64_t	call_timeout_ms;
+	uint64_t	call_timeout_ms; /* statement_timeout of the connection */
 } FeedOptions;
 
+/* NULL when out of memory. */
 Feed *feed_create(Loop *loop, const FeedOptions *options,
 				  const FeedHandler *handler, void *arg) MUST_CHECK;
-void  feed_destroy(Feed *feed);
 
-/* Hand out what the last reads brought. */
+/* Accepts NULL.  Calls nothing back. */
+void feed_destroy(Feed *feed);
+
+/* Hand out what the last reads brought; once in each turn of the loop. */
 void feed_turn(Feed *feed);
 
-/* LISTEN to the channel named as the group; on_listening says when it is done
- * (from the loop, never from within; also when it was listened to already). */
+/*
+ * feed_listen
+ *		LISTEN to the channel named as the group.
+ *
+ * on_listening says when it is done: from feed_turn, also when it was LISTENed
+ * to already.  While the database is away that takes as long as it is away.
+ * Refused (ok false): a name of more than 63 bytes, which no channel can have.
+ */
 void feed_listen(Feed *feed, Slice group);
+
+/* Nobody needs it any more.  The UNLISTEN follows some seconds later. */
 void feed_unlisten(Feed *feed, Slice group);
 
-/* A mark to ask feed_revoked_since about later. */
+/* A mark to ask feed_revoked_since() about later. */
 uint64_t feed_mark(const Feed *feed);
 
 /*
  * feed_revoked_since
- *		Whether a revocation that came after mark names this identity (strings
- *		may be NULL), or that can no longer be told.
+ *		Whether an answer to a question asked at mark may be outdated.
+ *
+ * True when a revocation that was handed out since mark names this identity
+ * (strings may be NULL), when any policy changed, or when that can no longer be
+ * told: then ask again (calls_recheck) before trusting the answer.  True does
+ * not prove that it was revoked.  For anonymous clients too: of them only
+ * policies count.
  */
 bool feed_revoked_since(const Feed *feed, uint64_t mark, const char *kind,
 						const char *user_id, const char *credential_id,
@@ -83,8 +112,9 @@ bool feed_revoked_since(const Feed *feed, uint64_t mark, const char *kind,
 typedef struct FeedHealth
 {
 	bool	 ready;
-	uint64_t canary_age_ms; /* since the last canary came back */
-	double	 queue_usage;	/* pg_notification_queue_usage() */
+	uint64_t canary_age_ms; /* since the last canary came back; UINT64_MAX:
+							 * none yet */
+	double queue_usage;		/* pg_notification_queue_usage(), 0 to 1 */
 } FeedHealth;
 
 FeedHealth feed_health(const Feed *feed);
