@@ -3,15 +3,22 @@
  * calls.h
  *	  Questions to the extension and their answers.
  *
- * A call is made, sent when a link is ready, and answered exactly once,
- * unless it was cancelled.  Answers come from the loop, never from within the
- *function that makes the call.
+ * A call is made, sent when a link is ready, and answered exactly once, unless
+ * it is cancelled or the calls are destroyed.  Answers come from the loop,
+ * never from within the function that makes the call, and when they say
+ * CALL_OK the transaction has been committed.
+ *
+ * When a link is lost, what was not sent yet waits for another one.  Of what
+ * was under way, questions that change nothing are asked again; the admission
+ * of a session key (which may consume a use) and client messages (which may
+ * have been broadcast) are answered CALL_UNAVAILABLE.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef USHER_CALLS_H
 #define USHER_CALLS_H
 
+#include "answers.h"
 #include "common.h"
 #include "loop.h"
 
@@ -26,45 +33,14 @@ typedef struct CallsOptions
 	size_t		max_pending;	 /* calls waiting or in flight */
 } CallsOptions;
 
-typedef enum CallStatus
-{
-	CALL_OK,
-	CALL_UNAVAILABLE, /* no database in time */
-	CALL_OVERLOADED,  /* too many calls are waiting */
-	CALL_FAILED,	  /* the database raised an error */
-} CallStatus;
-
-/* Strings are borrowed for the time of the callback; NULL is SQL's NULL. */
-typedef struct AdmitAnswer
-{
-	CallStatus	status; /* the rest is set only for CALL_OK */
-	bool		valid;
-	bool		may_join;
-	bool		may_send;
-	bool		plain;
-	const char *reason;
-	const char *user_id;
-	const char *username;
-	const char *kind;
-	const char *credential_id;
-	const char *issuer_id;
-	int64_t		expires_in_ms; /* -1: never */
-} AdmitAnswer;
-
-typedef struct ReceiveAnswer
-{
-	CallStatus	status;
-	bool		accepted; /* only for CALL_OK */
-	const char *reason;
-	bool bad_data; /* CALL_FAILED: the payload cannot be stored (SQLSTATE class
-					  22) */
-} ReceiveAnswer;
-
 typedef void (*AdmitDone)(void *arg, const AdmitAnswer *answer);
 typedef void (*ReceiveDone)(void *arg, const ReceiveAnswer *answer);
 
+/* NULL when out of memory.  Adds its own step to the end of a turn. */
 Calls *calls_create(Loop *loop, const CallsOptions *options) MUST_CHECK;
-void   calls_destroy(Calls *calls);
+
+/* Accepts NULL.  Answers nothing; the loop must not run any more. */
+void calls_destroy(Calls *calls);
 
 /* True when at least one link is ready. */
 bool   calls_ready(const Calls *calls);
