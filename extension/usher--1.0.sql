@@ -1,4 +1,8 @@
-/* usher--1.0.sql: everything the extension is made of. */
+/*
+ * usher--1.0.sql: everything the extension is made of.
+ *
+ * Long because PostgreSQL reads an extension from one script.
+ */
 
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION usher" to load this file. \quit
@@ -370,6 +374,31 @@ END
 $$;
 COMMENT ON FUNCTION usher.release_table(text) IS 'internal: removes triggers and grants from a table';
 
+-- allow_dump: lets only this role read what pg_dump carries of us, or nobody
+-- if it is NULL.  Sites back up with the role that owns their tables, and
+-- pg_dump gives up on a table it may not read.  Nothing in these is secret.
+CREATE FUNCTION usher.allow_dump(role regrole) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	former regrole;
+BEGIN
+	FOR former IN
+		SELECT DISTINCT a.grantee::regrole
+		FROM pg_class AS c, aclexplode(c.relacl) AS a
+		WHERE c.oid IN ('usher.django'::regclass, 'usher.category'::regclass)
+		AND a.grantee <> c.relowner AND a.grantee IS DISTINCT FROM role
+	LOOP
+		EXECUTE format('REVOKE ALL ON usher.django, usher.category FROM %s', former);
+	END LOOP;
+	IF role IS NOT NULL THEN
+		EXECUTE format('GRANT SELECT ON usher.django, usher.category TO %s', role);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.allow_dump(regrole) IS 'internal: lets the role that owns Django''s tables dump the configuration';
+
 -- remember_django: stores the mapping as usher_owner; returns the tables of
 -- the former one that are not in it any more.
 CREATE FUNCTION usher.remember_django(
@@ -401,6 +430,7 @@ BEGIN
 	END IF;
 
 	LOCK TABLE usher.django IN SHARE ROW EXCLUSIVE MODE;
+	PERFORM usher.allow_dump(relowner) FROM pg_class WHERE oid = new_user_table;
 	SELECT * INTO former FROM usher.django;
 	IF FOUND THEN
 		IF former IS NOT DISTINCT FROM latter THEN
@@ -436,6 +466,7 @@ BEGIN
 		RETURN;
 	END IF;
 	PERFORM usher.revoke_everybody();
+	PERFORM usher.allow_dump(NULL);
 	RETURN QUERY
 		SELECT t FROM unnest(ARRAY[former.user_table, former.token_table]) AS t
 		WHERE t IS NOT NULL;

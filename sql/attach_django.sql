@@ -46,6 +46,10 @@ SELECT attrelid::regclass, attname FROM pg_attribute
 WHERE attrelid IN ('auth_user'::regclass, 'authtoken_token'::regclass)
 AND attnum > 0 AND has_column_privilege('usher_owner', attrelid, attnum, 'SELECT')
 ORDER BY 1, 2;
+-- The owner of these tables may read what pg_dump carries of usher; it backs
+-- up the site.
+SELECT relname, a.grantee::regrole, a.privilege_type FROM pg_class, aclexplode(relacl) AS a
+WHERE relnamespace = 'usher'::regnamespace AND relkind = 'r' AND a.grantee <> relowner ORDER BY 1;
 -- What was broken by hand is repaired, and session keys stay good.
 SELECT session_key IS NOT NULL AS issued FROM usher.issue_session_for('1');
 DROP TRIGGER usher_revoke ON authtoken_token;
@@ -224,6 +228,8 @@ SELECT valid, reason FROM usher.validate_token('a1');
 SELECT valid, reason FROM usher.issue_session_for('1');
 RESET ROLE;
 SELECT count(*) AS triggers FROM pg_trigger WHERE tgname LIKE 'usher%';
+SELECT count(*) AS grants FROM pg_class, aclexplode(relacl) AS a
+WHERE relnamespace = 'usher'::regnamespace AND relkind = 'r' AND a.grantee <> relowner;
 SELECT has_table_privilege('usher_owner', 'authtoken_token', 'DELETE') AS may_delete,
 	   has_any_column_privilege('usher_owner', 'auth_user', 'SELECT') AS may_select;
 
