@@ -8,11 +8,12 @@ TEST(a_wrong_token_is_401_and_4401_in_drfs_words)
 {
 	const Refusal *refusal = refusal_for("unknown_token");
 	char		   json[256];
+	size_t		   len;
 
 	CHECK_INT(refusal->http_status, 401);
 	CHECK_INT(refusal->close_code, WS_CLOSE_UNAUTHENTICATED);
-	CHECK_INT(refusal_json(json, sizeof(json), refusal, NULL, false),
-			  strlen(json));
+	len = refusal_json(json, sizeof(json), refusal, NULL, false);
+	CHECK_INT(len, strlen(json));
 	CHECK_STR(json, "{\"code\":4401,\"reason\":\"unknown_token\","
 					"\"detail\":\"Invalid token.\"}");
 }
