@@ -119,6 +119,7 @@ admission_refuse(Client *client, const char *reason, const char *detail)
 	HttpRequest	   request;
 	Handshake	   plan = {0};
 	bool		   as_websocket = false;
+	bool		   named;
 
 	if (client->head_end > 0 && parse_head(client, &request) == HTTP_OK)
 		handshake_plan(&plan, &request);
@@ -129,12 +130,13 @@ admission_refuse(Client *client, const char *reason, const char *detail)
 			case CONFIG_REFUSAL_HTTP: as_websocket = false; break;
 			case CONFIG_REFUSAL_WEBSOCKET: as_websocket = true; break;
 		}
+	/* What is no group name may be a key that a mistyped URL put there. */
+	named = handshake_group_valid(plan.group);
 	client_log(client, LOG_LEVEL_INFO, "refused with %d: %s%s%.*s",
 			   as_websocket ? refusal->close_code : refusal->http_status,
 			   /* the extension's own word, even one we do not know */
-			   reason, plan.group.ptr ? ", group " : "",
-			   plan.group.ptr ? (int) plan.group.len : 0,
-			   plan.group.ptr ? plan.group.ptr : "");
+			   reason, named ? ", group " : "",
+			   named ? (int) plan.group.len : 0, named ? plan.group.ptr : "");
 	if (as_websocket)
 		refuse_websocket(client, refusal, detail, plan.key);
 	else
@@ -315,8 +317,14 @@ seat(Client *client, const AdmitAnswer *answer)
 	handshake_plan(&plan, &request);
 	reason = take_seat(client, plan.group);
 	if (reason != NULL)
+	{
 		admission_refuse(client, reason, NULL);
-	else if (client->plain)
+		return;
+	}
+	if (client->recheck_again)
+		client_queue_recheck(client);
+	client->recheck_again = false;
+	if (client->plain)
 	{
 		client_enter(client, CLIENT_LISTENING);
 		feed_listen(client->env->feed, plan.group);
@@ -342,7 +350,8 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 		if (ok)
 			open_client(client);
 		else
-			admission_refuse(client, "too_many_plain_groups", NULL);
+			/* the only channel that cannot be LISTENed to */
+			admission_refuse(client, "plain_name_too_long", NULL);
 		if (last && client->member.group == NULL)
 			return; /* the group went with its last member */
 	}
