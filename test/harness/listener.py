@@ -80,13 +80,16 @@ class Usherd:
             return False
 
     def stop(self, deadline_s=15):
-        """End by SIGTERM; returns the exit status.  What a sanitizer said
-        is an error."""
+        """End by SIGTERM; returns the exit status.  A crash, also an earlier
+        one, or what a sanitizer said is an error."""
         if self.process is None:
             return None
         status = self.process.stop(signal.SIGTERM, deadline_s)
         self.process = None
         self.check_log()
+        if status < 0:
+            raise AssertionError(f"usherd died of {signal.Signals(-status)}:"
+                                 f"\n{self.log()[-2000:]}")
         return status
 
     def kill(self):
