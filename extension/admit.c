@@ -347,6 +347,7 @@ receive_row(FunctionCallInfo fcinfo, BroadcastType type)
 	bool		  nulls[2] = {false};
 	const char	 *reason;
 
+	/* NULL is taken for what an empty frame is. */
 	if (!PG_ARGISNULL(2))
 	{
 		struct varlena *payload = PG_GETARG_VARLENA_PP(2);

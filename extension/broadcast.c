@@ -90,7 +90,7 @@ next_id(void)
 		seeded = true;
 	}
 	last++;
-	snprintf(id, sizeof(id), "%016" INT64_MODIFIER "x", last);
+	snprintf(id, sizeof(id), "%016llx", (unsigned long long) last);
 	return id;
 }
 
