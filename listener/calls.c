@@ -20,7 +20,6 @@
  */
 #include "calls.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -589,7 +588,7 @@ call_create(Calls *calls, CallVerb verb, const Slice *arguments, size_t count,
 
 	for (size_t i = 0; i < count; i++)
 		len += arguments[i].len;
-	if (len > INT_MAX)
+	if (len > INT32_MAX)
 		return NULL; /* libpq counts so; no setting allows it */
 	call = calloc(1, sizeof(*call) + len);
 	if (call == NULL)
