@@ -97,10 +97,10 @@ log_line_prefix = '%m [%p] %q%a '
 EOF
 as_postgres "$bindir/postgres" -D "$work/data" >"$work/postgresql.log" 2>&1 &
 for _ in $(seq 100); do
-	"$bindir/pg_isready" -q -h "$work/socket" && break
+	"$bindir/pg_isready" -q -U postgres -h "$work/socket" && break
 	sleep 0.1
 done
-"$bindir/pg_isready" -q -h "$work/socket" ||
+"$bindir/pg_isready" -q -U postgres -h "$work/socket" ||
 	{ cat "$work/postgresql.log"; die "PostgreSQL did not start"; }
 postmaster=$(head -n 1 "$work/data/postmaster.pid")
 
