@@ -163,6 +163,7 @@ COMMENT ON FUNCTION usher.validate_token(text) IS 'identity behind a Django REST
 --   key  what issue_session returned
 -- A valid answer counts one use of a key whose uses are limited.  Of several
 -- who use the last one at the same time exactly one gets a valid answer.
+-- Such a key cannot be used in a read-only transaction (25006).
 CREATE FUNCTION usher.validate_session(key text) RETURNS usher.identity
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
