@@ -21,7 +21,7 @@
 
 #define LOOP_MAX_STEPS 8
 #define LOOP_MAX_SIGNALS 8
-/* Iterations in which others may close their handles: see loop_destroy. */
+/* Iterations in which others may close their handles: see loop_settle. */
 #define LOOP_LAST_TURNS 16
 
 struct LoopWatch
@@ -127,17 +127,21 @@ close_handle(uv_handle_t *handle, void *arg)
 		uv_close(handle, NULL);
 }
 
+void
+loop_settle(Loop *loop)
+{
+	loop->step_count = 0;
+	for (int i = 0; i < LOOP_LAST_TURNS; i++)
+		uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
 /* Everything that uses the loop must be gone: watches, libraries' handles. */
 void
 loop_destroy(Loop *loop)
 {
 	if (loop == NULL)
 		return;
-	/* libwebsockets closes its handles over several iterations, and must be
-	 * let, or a handle would be closed twice. */
-	loop->step_count = 0;
-	for (int i = 0; i < LOOP_LAST_TURNS; i++)
-		uv_run(&loop->uv, UV_RUN_NOWAIT);
+	loop_settle(loop);
 	uv_walk(&loop->uv, close_handle, NULL);
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	uv_loop_close(&loop->uv);

@@ -24,6 +24,13 @@ typedef struct LoopWatch LoopWatch;
 Loop *loop_create(void) MUST_CHECK;
 void  loop_destroy(Loop *loop);
 
+/*
+ * loop_settle
+ *		Run a few turns without waiting and without end-of-turn steps (they are
+ *		forgotten), so that a library can close its handles.  For the end only.
+ */
+void loop_settle(Loop *loop);
+
 /* Runs until loop_stop; callbacks may call anything here. */
 void loop_run(Loop *loop);
 void loop_stop(Loop *loop);

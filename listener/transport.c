@@ -45,6 +45,7 @@ struct Peer
 
 struct Transport
 {
+	Loop				   *loop;
 	struct lws_context	   *context;
 	struct lws_vhost	   *plain;
 	struct lws_vhost	   *tls; /* NULL: not configured */
@@ -207,6 +208,7 @@ transport_create(Loop *loop, const TransportOptions *options,
 		free(transport);
 		return NULL;
 	}
+	transport->loop = loop;
 	transport->handler = handler;
 	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
 
@@ -246,7 +248,12 @@ transport_destroy(Transport *transport)
 		return;
 	transport->ending = true;
 	if (transport->context != NULL)
+	{
+		/* The first call closes, over several turns; the second frees. */
 		lws_context_destroy(transport->context);
+		loop_settle(transport->loop);
+		lws_context_destroy(transport->context);
+	}
 	free(transport);
 }
 

@@ -182,7 +182,7 @@ def idle_cost(cluster, usherd, messages, rate):
     before = cpu_seconds(usherd.pid)
     for _ in range(messages):
         cursor.execute("SELECT usher.broadcast_text('bench_only', 'x')")
-        client.recv()
+        client.receive()
         time.sleep(1 / rate)
     spent_ms = (cpu_seconds(usherd.pid) - before) * 1e3
     client.close()
@@ -203,7 +203,8 @@ def main():
     run(["make", "-s", "-C", REPO / "test/bench"])
     with Cluster(tcp=False) as cluster:
         cluster.create_database(DATABASE)
-        cluster.psql(TABLES, DATABASE)
+        for statement in TABLES.split(";\n"):
+            cluster.psql(statement, DATABASE)
         batched, alone = fan_out(cluster, options.batched, options.alone)
         usherd, load, connect, cpu_us, memory = connects(cluster, options.idle)
         idle_ms = idle_cost(cluster, usherd, 400, 40)
