@@ -122,7 +122,7 @@ Log in on the page; then try, in another terminal:
     or in the admin: {self.site.url}/admin/authtoken/tokenproxy/
 
   a client without a browser, and a plain NOTIFY that reaches it
-    python3 -m websockets "{socket}/plain_1?session_key=$({psql} -Atc "SELECT session_key FROM usher.issue_session_for((SELECT id::text FROM auth_user WHERE username = 'bob'))")"
+    /usr/bin/python3 -m websockets "{socket}/plain_1?session_key=$({psql} -Atc "SELECT session_key FROM usher.issue_session_for((SELECT id::text FROM auth_user WHERE username = 'bob'))")"
     {psql} -c "NOTIFY plain_1, 'hello from a trigger'"
 
   the listener's health
