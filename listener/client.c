@@ -5,7 +5,7 @@
  *
  * Deadlines of all kinds share one timer per client.  It is armed for the
  * nearest of them and looks at all of them when it fires; hearing from a peer
- * only notes the time, so traffic costs no timer work.
+ * only notes the time (unless it was pinged), so traffic costs no timer work.
  *
  *-------------------------------------------------------------------------
  */
@@ -169,21 +169,12 @@ on_open_deadline(Client *client, uint64_t now_ms)
 	else if (!outbox_is_empty(&client->outbox) &&
 			 now_ms >= outbox_oldest_ms(&client->outbox) + config->queue_age_ms)
 		client_close(client, WS_CLOSE_TOO_SLOW, "too_slow");
-	else if (client->awaiting_pong)
-	{
-		/* anything heard since counts as an answer */
-		if (client->last_heard_ms > client->pinged_ms)
-			client->awaiting_pong = false;
-		else if (now_ms >= client->pinged_ms + config->ping_timeout_ms)
-		{
-			client_close(client, WS_CLOSE_INTERNAL_ERROR, "ping timeout");
-			return;
-		}
-		client_schedule(client);
-	}
+	else if (client->awaiting_pong &&
+			 now_ms >= client->pinged_ms + config->ping_timeout_ms)
+		client_close(client, WS_CLOSE_INTERNAL_ERROR, "ping timeout");
 	else
 	{
-		if (config->ping_interval_ms > 0 &&
+		if (!client->awaiting_pong && config->ping_interval_ms > 0 &&
 			now_ms >= client->last_heard_ms + config->ping_interval_ms)
 			send_ping(client, now_ms);
 		client_schedule(client);
@@ -327,6 +318,13 @@ on_data(void *owner, uint8_t *bytes, size_t len)
 	Client *client = owner;
 
 	client->last_heard_ms = loop_now_ms(client->env->loop);
+	if (client->awaiting_pong)
+	{
+		/* Anything counts as an answer.  Times would not do to tell: a pong
+		 * often comes within the millisecond of its ping. */
+		client->awaiting_pong = false;
+		client_schedule(client);
+	}
 	switch (client->state)
 	{
 		case CLIENT_REQUEST:
