@@ -56,6 +56,9 @@ static const Refusal refusals[] = {
 	{"invalid_group", 404, WS_CLOSE_MALFORMED,
 	 "A group name has 1 to 99 letters, digits, periods, hyphens or "
 	 "underscores."},
+	{"plain_name_too_long", 404, WS_CLOSE_MALFORMED,
+	 "A group of a plain category has at most 63 characters, as a channel of "
+	 "NOTIFY."},
 	{"not_found", 404, WS_CLOSE_MALFORMED, "There is nothing at this path."},
 	/* how it asked */
 	{"malformed_request", 400, WS_CLOSE_MALFORMED,
