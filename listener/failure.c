@@ -14,14 +14,21 @@ failure_because(Failure *failure, const char *text)
 {
 	size_t used = 0;
 
-	for (; *text != '\0' && used + 1 < sizeof(failure->reason); text++)
+	while (*text != '\0' && used + 1 < sizeof(failure->reason))
 	{
-		bool blank =
-			*text == '\n' || *text == '\r' || *text == '\t' || *text == ' ';
+		bool blank = strchr("\n\r\t ", *text) != NULL;
 
-		if (blank && (used == 0 || failure->reason[used - 1] == ' '))
+		/* libpq's guesses: "\n\tThis probably means the server ...". */
+		if (text[0] == '\n' && text[1] == '\t')
+		{
+			text += 1 + strcspn(text + 1, "\n");
 			continue;
-		failure->reason[used++] = blank ? ' ' : *text;
+		}
+		if (!blank)
+			failure->reason[used++] = *text;
+		else if (used > 0 && failure->reason[used - 1] != ' ')
+			failure->reason[used++] = ' ';
+		text++;
 	}
 	while (used > 0 && failure->reason[used - 1] == ' ')
 		used--;
