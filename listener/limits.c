@@ -18,12 +18,18 @@ struct LimitKey
 	char		   bytes[];
 };
 
+/*
+ * Counted in thousandths of a token, because that is what a rate of one a
+ * second gives back in a millisecond: no fraction is ever rounded.
+ */
+#define TOKEN ((uint64_t) 1000)
+
 bool
 limit_take(TokenBucket *bucket, uint32_t rate_per_second, uint32_t burst,
 		   uint64_t now_ms, uint64_t *retry_after_ms)
 {
-	double room = burst == 0 ? 1 : burst;
-	double refilled;
+	uint64_t room = (burst == 0 ? 1 : burst) * TOKEN;
+	uint64_t elapsed_ms;
 
 	if (retry_after_ms != NULL)
 		*retry_after_ms = 0;
@@ -33,28 +39,27 @@ limit_take(TokenBucket *bucket, uint32_t rate_per_second, uint32_t burst,
 	/* A clock that stands still or steps back refills nothing. */
 	if (now_ms > bucket->last_ms)
 	{
-		refilled = (double) (now_ms - bucket->last_ms) * rate_per_second / 1000;
-		bucket->used = bucket->used > refilled ? bucket->used - refilled : 0;
+		elapsed_ms = now_ms - bucket->last_ms;
+		if (elapsed_ms > bucket->used_thousandths / rate_per_second)
+			bucket->used_thousandths = 0;
+		else
+			bucket->used_thousandths -= elapsed_ms * rate_per_second;
 		bucket->last_ms = now_ms;
 	}
 
 	/* A reload may have made the bucket smaller than what was taken. */
-	if (bucket->used > room)
-		bucket->used = room;
+	if (bucket->used_thousandths > room)
+		bucket->used_thousandths = room;
 
-	if (bucket->used + 1 <= room)
+	if (bucket->used_thousandths + TOKEN <= room)
 	{
-		bucket->used += 1;
+		bucket->used_thousandths += TOKEN;
 		return true;
 	}
 	if (retry_after_ms != NULL)
-	{
-		double wait_ms = (bucket->used + 1 - room) * 1000 / rate_per_second;
-
-		*retry_after_ms = (uint64_t) wait_ms;
-		if ((double) *retry_after_ms < wait_ms)
-			(*retry_after_ms)++;
-	}
+		*retry_after_ms =
+			(bucket->used_thousandths + TOKEN - room + rate_per_second - 1) /
+			rate_per_second;
 	return false;
 }
 

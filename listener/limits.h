@@ -19,8 +19,8 @@
  */
 typedef struct TokenBucket
 {
-	double	 used;	  /* tokens taken and not yet refilled */
-	uint64_t last_ms; /* when used was last brought up to date */
+	uint64_t used_thousandths; /* of tokens, taken and not yet refilled */
+	uint64_t last_ms;		   /* when that was last brought up to date */
 } TokenBucket;
 
 /*
