@@ -552,6 +552,30 @@ TEST(large_messages_are_sent_a_few_at_a_time)
 	calls_destroy(calls);
 }
 
+TEST(messages_that_wait_for_a_link_go_to_another_when_it_is_lost)
+{
+	size_t len = 4u << 20;
+	char  *large = malloc(len);
+
+	memset(large, 'x', len);
+	begin(2, 100);
+	fake_up(fake_links[0]);
+	fake_up(fake_links[1]);
+	CHECK(calls_receive(calls, 1, "1", slice("a"), false, (Slice){large, len},
+						3000, on_receive, "large") != NULL);
+	(void) receive(1, "m2");
+	(void) receive(1, "m3");
+	fake_turn();
+	CHECK_INT(fake_waiting(fake_links[1]), 1);
+	fake_down(fake_links[1]);
+	fake_turn();
+	CHECK_STR(answers(), "large:unavailable ");
+	CHECK_STR(fake_request(fake_links[0], 0), "receive(1|app_1|m2)");
+	CHECK_STR(fake_request(fake_links[0], 1), "receive(1|app_1|m3)");
+	free(large);
+	calls_destroy(calls);
+}
+
 TEST(a_link_that_owes_an_answer_for_too_long_is_given_up)
 {
 	begin(1, 100);

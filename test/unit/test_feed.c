@@ -322,8 +322,11 @@ TEST(what_came_before_the_loss_is_still_handed_out_but_no_half_message)
 	fake_down(link_up);
 	fake_turn();
 	CHECK_STR(said(), "down a=whole ");
-	become_ready();
+	fake_up(link_up);
+	answer_start();
+	fake_answer(link_up, NULL, 0);
 	fake_notify(link_up, "usher_secret", "c 2 2 2 t - other");
+	echo_canary();
 	fake_turn();
 	CHECK_STR(said(), "ready-after-gap ");
 	log_set_stream(NULL);
@@ -339,14 +342,30 @@ TEST(a_new_connection_may_have_another_channel_and_the_old_one_is_forgotten)
 	fake_down(link_up);
 	fake_up(link_up);
 	fake_notify(link_up, "usher_secret", "r 1 a");
+	fake_turn();
+	CHECK_STR(said(), "ready down ");
 	fake_answer(link_up, other_row, 3);
 	CHECK_STR(fake_request(link_up, 0), "LISTEN \"usher_o\"\"ther\"");
-	fake_turn();
-	(void) said();
 	fake_notify(link_up, "usher_secret", "r 1 a");
 	fake_notify(link_up, "usher_o\"ther", "r 2 u bob");
 	fake_turn();
 	CHECK_STR(said(), "revoke-u-bob ");
+	feed_destroy(feed);
+}
+
+TEST(a_listen_that_was_lost_with_the_connection_does_not_block_others)
+{
+	begin();
+	become_ready();
+	feed_listen(feed, slice("a_1"));
+	fake_turn();
+	CHECK_INT(fake_waiting(link_up), 1);
+	fake_down(link_up);
+	feed_unlisten(feed, slice("a_1"));
+	become_ready();
+	feed_listen(feed, slice("a_2"));
+	fake_turn();
+	CHECK_STR(fake_request(link_up, 0), "LISTEN \"a_2\"");
 	feed_destroy(feed);
 }
 
@@ -483,6 +502,20 @@ TEST(an_answer_older_than_a_revocation_is_found_out)
 	fake_notify(link_up, "usher_secret", "p 3 app");
 	fake_turn();
 	CHECK(feed_revoked_since(feed, mark, "anonymous", NULL, NULL, NULL));
+	feed_destroy(feed);
+}
+
+TEST(many_kicks_do_not_push_revocations_out_of_memory)
+{
+	uint64_t mark;
+
+	begin();
+	become_ready();
+	mark = feed_mark(feed);
+	for (int i = 0; i < 10001; i++)
+		fake_notify(link_up, "usher_secret", "k 1 app_1 bob");
+	fake_turn();
+	CHECK(!feed_revoked_since(feed, mark, "token", "ann", "c", NULL));
 	feed_destroy(feed);
 }
 

@@ -54,7 +54,9 @@ TEST(a_wanted_channel_is_listened_to_once_and_told_when_committed)
 	CHECK_STR(asked(&plain, 0), "");
 	CHECK_STR(announced(&plain), "");
 	plain_batch_done(&plain);
+	CHECK(plain.unannounced);
 	CHECK_STR(announced(&plain), "app_1 ");
+	CHECK(!plain.unannounced);
 	CHECK_STR(announced(&plain), "");
 	CHECK(plain_want(&plain, slice("app_1")));
 	CHECK_STR(announced(&plain), "app_1 ");
