@@ -1,4 +1,8 @@
-/* Settings: where they come from, what wins, what is refused and how. */
+/*
+ * Settings: where they come from, what wins, what is refused and how.
+ *
+ * Long because every sentence a user may be refused with stands here in full.
+ */
 #include "check.h"
 #include "config.h"
 
@@ -564,8 +568,8 @@ TEST(a_password_in_a_file_that_others_can_read_is_refused)
 			  CONFIG_ERROR);
 
 	/* Without a password the same mode is fine. */
-	file =
-		write_bytes("usherd.ini", "[usherd]\ndatabase = host=db\n", 29, 0644);
+	file = write_file("usherd.ini", "[usherd]\ndatabase = host=db\n");
+	chmod(file, 0644);
 	if (CHECK_INT(load(&config, "--config", file, NULL), CONFIG_OK))
 		config_fini(&config);
 }

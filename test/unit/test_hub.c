@@ -96,7 +96,7 @@ TEST(dirty_groups_come_once_and_in_the_order_they_were_marked)
 	Hub		 *hub = hub_create();
 	HubMember member[4] = {{0}};
 	HubGroup *group[4];
-	char	  name[4][8];
+	char	  name[4][16];
 
 	for (int i = 0; i < 4; i++)
 	{
@@ -124,7 +124,7 @@ TEST(a_freed_group_leaves_the_dirty_list_and_its_frame_is_released)
 	Hub		 *hub = hub_create();
 	HubMember member[3] = {{0}};
 	HubGroup *group[3];
-	char	  name[3][8];
+	char	  name[3][16];
 
 	/* Each place in the list: first, middle, last. */
 	for (int gone = 0; gone < 3; gone++)
@@ -334,7 +334,7 @@ typedef struct Model
 	int			issuer[PEERS];
 	bool		occupied[PEERS];
 	bool		visited[PEERS];
-	char		text[USERS][8];
+	char		text[USERS][16];
 	uint64_t	random;
 } Model;
 

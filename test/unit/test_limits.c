@@ -160,7 +160,7 @@ TEST(keys_are_bytes_and_not_text)
 TEST(a_key_that_nobody_holds_takes_no_memory)
 {
 	LimitTable table = {0};
-	char	   key[16];
+	char	   key[32];
 
 	for (int i = 0; i < 1000; i++)
 	{
