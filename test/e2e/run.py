@@ -31,8 +31,9 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     count = Count()
     arguments = ["-q", "-p", "no:cacheprovider", "--no-header",
-                 "--show-capture=all", "--durations=10", here]
-    status = pytest.main(arguments + sys.argv[1:], plugins=[count])
+                 "--show-capture=all", "--durations=10"]
+    status = pytest.main(arguments + (sys.argv[1:] or [here]),
+                         plugins=[count])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         count.failed += 1
     print(f"\n{count.passed} passed, {count.failed} failed")
