@@ -33,7 +33,8 @@
 
 /* Calls note with a sentence made like printf's. */
 PRINTF_LIKE(2, 3)
-static void notify(void (*note)(const char *sentence), const char *format, ...)
+static void
+notify(void (*note)(const char *sentence), const char *format, ...)
 {
 	char	sentence[512];
 	va_list args;
