@@ -181,6 +181,9 @@ inbound_on_data(Client *client, uint8_t *bytes, size_t len)
 			case WS_EVENT_FAILED:
 				if (client->state == CLIENT_OPEN)
 					client_close(client, event.code, event.text);
+				/* RFC 6455 7.1.7: no answer will be read, so none is awaited */
+				if (client->state == CLIENT_CLOSING)
+					client_enter(client, CLIENT_FINISHING);
 				return;
 		}
 	}
