@@ -9,7 +9,21 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #include <stdio.h>
+
+/* OpenSSL compares a key with the certificate as soon as it has read both. */
+static const char *
+why_key_failed(void)
+{
+	unsigned long error = ERR_peek_last_error();
+
+	if (ERR_GET_LIB(error) == ERR_LIB_X509 &&
+		(ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH ||
+		 ERR_GET_REASON(error) == X509_R_KEY_TYPE_MISMATCH))
+		return "tls_key does not belong to tls_certificate";
+	return "tls_key cannot be read as a PEM private key";
+}
 
 bool
 tls_check_pair(const char *certificate, const char *key, char *error,
@@ -26,7 +40,7 @@ tls_check_pair(const char *certificate, const char *key, char *error,
 	else if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		what = "tls_certificate cannot be read as a PEM certificate chain";
 	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		what = "tls_key cannot be read as the certificate's PEM private key";
+		what = why_key_failed();
 	else if (SSL_CTX_check_private_key(ctx) != 1)
 		what = "tls_key does not belong to tls_certificate";
 	if (what != NULL)
