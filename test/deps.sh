@@ -14,7 +14,7 @@ build='build-essential pkg-config postgresql-15 postgresql-server-dev-15
 demo='python3 python3-django python3-djangorestframework python3-psycopg2
 	python3-websockets'
 check='python3-pytest python3-selenium chromium
-	chromium-driver clang libclang-rt-14-dev openssl curl valgrind'
+	chromium-driver clang clang-format libclang-rt-14-dev openssl curl valgrind'
 
 case ${1:-} in
 	build) wanted=$build ;;
