@@ -10,7 +10,7 @@ set -eu
 
 build='build-essential pkg-config postgresql-15 postgresql-server-dev-15
 	libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libpq-dev libssl-dev
-	zlib1g-dev libjansson-dev libinih-dev uthash-dev'
+	libjansson-dev libinih-dev uthash-dev'
 demo='python3 python3-django python3-djangorestframework python3-psycopg2
 	python3-websockets'
 check='python3-pytest python3-selenium chromium
