@@ -10,10 +10,10 @@ set -eu
 
 build='build-essential pkg-config postgresql-15 postgresql-server-dev-15
 	libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libpq-dev libssl-dev
-	libjansson-dev libinih-dev uthash-dev'
+	libinih-dev uthash-dev'
 demo='python3 python3-django python3-djangorestframework python3-psycopg2
 	python3-websockets'
-check='python3-pytest python3-selenium chromium
+check='libjansson-dev python3-pytest python3-selenium chromium
 	chromium-driver clang clang-format libclang-rt-14-dev openssl curl valgrind'
 
 case ${1:-} in
