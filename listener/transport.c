@@ -8,7 +8,11 @@
  *	 yet keeps polling for input: a peer that sends a byte and does not read
  *	 would cost a whole core.  So reading is paused while output is held.
  * - Its timers are a sorted list that every connection would be put on: the
- *	 retry policy is zeroed and no lws timeout is used.
+ *	 retry policy is zeroed and no lws timeout is used.  It sets two by itself
+ *	 for TLS, one for the handshake and one for what should come after it, and
+ *	 ends the connection when nobody clears them: on_raw does.
+ * - Of a TLS record it may read a part and keep the rest, which it then forgets
+ *	 when reading is paused and resumed: its buffer holds a whole record.
  * - It closes every descriptor it adopted.
  * - A wsi must not be closed from within its own callback other than by the
  *	 callback's return value: transport_drop puts the peer on a list, and
@@ -26,8 +30,15 @@
 #include "log.h"
 #include "tls.h"
 
-/* Read at most this much at once; one buffer for the whole process. */
-#define TRANSPORT_READ_BYTES 16384
+/*
+ * Read at most this much at once; one buffer for the whole process.  More than
+ * the 2^14 bytes of a TLS record (RFC 8446 5.1) with libwebsockets' LWS_PRE.
+ */
+#define TRANSPORT_READ_BYTES (16384 + 1024)
+
+/* For libwebsockets' own timers of TLS: longer than any header_timeout, which
+ * is what ends a handshake. */
+#define TRANSPORT_TLS_SECONDS (2 * 3600)
 
 /* Lives in the wsi's per-session data, which libwebsockets zeroes. */
 struct Peer
@@ -40,6 +51,7 @@ struct Peer
 	bool		dropped;
 	bool		failed;	   /* a write failed: close from a callback */
 	bool		want_call; /* the owner waits for on_writable */
+	bool		tls_timed; /* libwebsockets has a timer on it */
 	Transport  *transport;
 };
 
@@ -141,6 +153,11 @@ on_raw(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 	switch (reason)
 	{
 		case LWS_CALLBACK_RAW_RX:
+			if (peer->tls_timed)
+			{
+				peer->tls_timed = false;
+				lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+			}
 			if (peer->owner != NULL)
 				peer->transport->handler->on_data(peer->owner, in, len);
 			if (peer->failed)
@@ -223,6 +240,7 @@ transport_create(Loop *loop, const TransportOptions *options,
 	info.uid = (uid_t) -1;
 	info.retry_and_idle_policy = &no_policy;
 	info.pt_serv_buf_size = TRANSPORT_READ_BYTES;
+	info.timeout_secs = TRANSPORT_TLS_SECONDS;
 	transport->context = lws_create_context(&info);
 	if (transport->context != NULL)
 	{
@@ -275,6 +293,7 @@ transport_adopt(Transport *transport, int fd, bool tls, void *owner)
 	peer->wsi = wsi;
 	peer->owner = owner;
 	peer->transport = transport;
+	peer->tls_timed = tls;
 	return peer;
 }
 
