@@ -28,6 +28,7 @@
 #define FIRST_HEAD_BYTES 1024
 
 static void ask(Client *client);
+static void on_admit_answer(void *arg, const AdmitAnswer *answer);
 
 static void
 forget_head(Client *client)
@@ -215,7 +216,6 @@ remember_identity(Client *client, const AdmitAnswer *answer)
 	client->kind = put(&cursor, answer->kind);
 	client->occupant.credential_id = put(&cursor, answer->credential_id);
 	client->occupant.issuer_id = put(&cursor, answer->issuer_id);
-	client->may_send = answer->may_send;
 	client->plain = answer->plain;
 	if (answer->expires_in_ms >= 0)
 		client->expires_at_ms =
@@ -321,9 +321,6 @@ seat(Client *client, const AdmitAnswer *answer)
 		admission_refuse(client, reason, NULL);
 		return;
 	}
-	if (client->recheck_again)
-		client_queue_recheck(client);
-	client->recheck_again = false;
 	if (client->plain)
 	{
 		client_enter(client, CLIENT_LISTENING);
@@ -359,14 +356,44 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 
 /* ---- asking ------------------------------------------------------------ */
 
-static bool
-revoked_meanwhile(const Client *client, const AdmitAnswer *answer)
+/* How much of its deadline is left. */
+static uint64_t
+time_left_ms(const Client *client)
 {
-	if (answer->user_id == NULL)
-		return false;
+	uint64_t now_ms = loop_now_ms(client->env->loop);
+
+	return client->deadline_ms > now_ms ? client->deadline_ms - now_ms : 0;
+}
+
+static bool
+outdated(const Client *client, const AdmitAnswer *answer)
+{
 	return feed_revoked_since(client->env->feed, client->feed_mark,
 							  answer->kind, answer->user_id,
 							  answer->credential_id, answer->issuer_id);
+}
+
+/*
+ * The answer may be older than a revocation or a change of the rules that has
+ * been acted upon already: nobody would ever close this client.  Its identity
+ * is asked about once more, which counts no use of a key.
+ */
+static void
+confirm(Client *client, const AdmitAnswer *answer)
+{
+	ClientEnv  *env = client->env;
+	HttpRequest request;
+	Handshake	plan;
+
+	if (parse_head(client, &request) != HTTP_OK)
+		return; /* it was parsed before, so this cannot be */
+	handshake_plan(&plan, &request);
+	client->feed_mark = feed_mark(env->feed);
+	client->call = calls_recheck(env->calls, answer->kind, answer->user_id,
+								 answer->credential_id, plan.group,
+								 time_left_ms(client), on_admit_answer, client);
+	if (client->call == NULL)
+		admission_refuse(client, "overloaded", NULL);
 }
 
 static void
@@ -384,12 +411,12 @@ on_admit_answer(void *arg, const AdmitAnswer *answer)
 		case CALL_OK:
 			if (!answer->valid || !answer->may_join)
 				reason = answer->reason ? answer->reason : "not_allowed";
-			else if (revoked_meanwhile(client, answer))
-				reason = "revoked";
 			break;
 	}
 	if (reason != NULL)
 		admission_refuse(client, reason, NULL);
+	else if (outdated(client, answer))
+		confirm(client, answer);
 	else
 		seat(client, answer);
 }
@@ -426,8 +453,7 @@ ask(Client *client)
 					credential.status == CREDENTIAL_NONE
 						? SLICE_NONE
 						: (Slice){credential.value, credential.len},
-					plan.group, client->deadline_ms - loop_now_ms(env->loop),
-					on_admit_answer, client);
+					plan.group, time_left_ms(client), on_admit_answer, client);
 	credential_wipe(&credential);
 	if (client->call == NULL)
 		admission_refuse(client, "overloaded", NULL);

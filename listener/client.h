@@ -89,7 +89,6 @@ struct Client
 	bool		recheck_again; /* once the call under way is answered */
 	bool		address_counted;
 	bool		user_counted;
-	bool		may_send;
 	bool		plain; /* its group is fed by NOTIFY on a channel of its name */
 	bool		awaiting_pong;
 	uint16_t	doom_code;
@@ -223,7 +222,11 @@ void admission_refuse(Client *client, const char *reason, const char *detail);
 /* Bytes of a client that is OPEN or CLOSING; changed in place. */
 void inbound_on_data(Client *client, uint8_t *bytes, size_t len);
 
-/* Nobody is told the answers of messages in flight any more. */
+/* Messages in flight are not sent if that can still be helped, and nobody is
+ * told their answers any more. */
 void inbound_forget(Client *client);
+
+/* The same for a client that ends in peace: what it sent is still sent on. */
+void inbound_abandon(Client *client);
 
 #endif

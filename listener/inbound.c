@@ -44,6 +44,16 @@ inbound_forget(Client *client)
 	}
 }
 
+void
+inbound_abandon(Client *client)
+{
+	while (client->in_flight != NULL)
+	{
+		calls_abandon(client->in_flight->call);
+		in_flight_remove(client->in_flight);
+	}
+}
+
 static void
 on_receive_answer(void *arg, const ReceiveAnswer *answer)
 {
@@ -64,9 +74,13 @@ on_receive_answer(void *arg, const ReceiveAnswer *answer)
 			reason = answer->bad_data ? "invalid_data" : "internal_error";
 			break;
 	}
-	/* Raw mode has no other way to say that a message was not taken. */
+	/* Raw mode has no other way to say that a message was not taken; those
+	 * behind it are not sent, for then one would be missing between. */
 	if (reason != NULL)
+	{
+		inbound_forget(client);
 		close_for(client, reason);
+	}
 	else if (client->in_flight_count < client->env->config->max_inflight)
 		transport_pause(client->peer, false);
 }
@@ -85,11 +99,6 @@ on_message(Client *client, const WsEvent *event)
 					config->message_burst, loop_now_ms(env->loop), NULL))
 	{
 		close_for(client, "message_rate");
-		return;
-	}
-	if (!client->may_send)
-	{
-		close_for(client, "not_allowed");
 		return;
 	}
 	/* PostgreSQL's text cannot hold a NUL. */
@@ -132,6 +141,8 @@ on_close_frame(Client *client, const WsEvent *event)
 	if (client->state == CLIENT_OPEN)
 	{
 		char reason[124];
+
+		inbound_abandon(client);
 
 		/* RFC 6455 5.5.1: answer a close frame with one, the code echoed. */
 		memcpy(reason, event->data.ptr ? event->data.ptr : "", event->data.len);

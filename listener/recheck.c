@@ -17,23 +17,12 @@
 /* How long to leave a database alone that could not answer. */
 #define RECHECK_PAUSE_MS 1000
 
-/* Who is being admitted right now may be let in by the rules of a moment ago:
- * once seated he is asked about again. */
-static void
-mark_admitting(ClientEnv *env)
-{
-	for (Client *client = env->all; client != NULL; client = client->all_next)
-		if (client->state == CLIENT_ADMITTING && client->call != NULL)
-			client->recheck_again = true;
-}
-
 void
 recheck_everybody(ClientEnv *env)
 {
 	for (Client *client = env->all; client != NULL; client = client->all_next)
 		if (client->member.group != NULL)
 			client_queue_recheck(client);
-	mark_admitting(env);
 }
 
 /* Category and id of a group are split at the last '_' (DESIGN section 1). */
@@ -54,7 +43,6 @@ recheck_category(ClientEnv *env, Slice category)
 		if (group_is_of(group, category))
 			for (uint32_t i = 0; i < group->member_count; i++)
 				client_queue_recheck(client_of_member(group->members[i]));
-	mark_admitting(env);
 }
 
 static void
@@ -80,10 +68,7 @@ on_answer(void *arg, const AdmitAnswer *answer)
 		case CALL_OK: break;
 	}
 	if (answer->valid && answer->may_join)
-	{
-		client->may_send = answer->may_send;
 		return;
-	}
 	refusal = refusal_for(answer->reason);
 	if (answer->valid)
 		client_close(client, WS_CLOSE_FORBIDDEN, refusal->reason);
