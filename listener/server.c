@@ -28,6 +28,8 @@
 #include "log.h"
 #include "recheck.h"
 
+#define MAX_DESCRIPTORS ((rlim_t) 1 << 20)
+
 typedef struct Server
 {
 	ClientEnv env;
@@ -165,6 +167,14 @@ static const FeedHandler feed_handler = {
 
 /* ---- one turn ---------------------------------------------------------- */
 
+/* Nobody is left, and what they sent is with the database, if that is there. */
+static bool
+is_drained(const ClientEnv *env)
+{
+	return env->count == 0 &&
+		   (calls_pending(env->calls) == 0 || !calls_ready(env->calls));
+}
+
 static void
 on_turn(void *arg)
 {
@@ -177,7 +187,7 @@ on_turn(void *arg)
 	recheck_pump(env);
 	client_reap(env);
 	transport_turn(env->transport);
-	if (server->stopping && env->count == 0)
+	if (server->stopping && is_drained(env))
 		loop_stop(env->loop);
 }
 
@@ -188,8 +198,8 @@ on_drain_end(LoopTimer *timer)
 {
 	Server *server = container_of(timer, Server, drain_end);
 
-	log_warning("server: %zu connections did not end in time",
-				server->env.count);
+	log_warning("server: %zu connections and %zu questions did not end in time",
+				server->env.count, calls_pending(server->env.calls));
 	loop_stop(server->env.loop);
 }
 
@@ -273,7 +283,11 @@ on_reload_signal(void *arg, int signum)
 
 /* ---- start and stop ---------------------------------------------------- */
 
-/* As many descriptors as the process may have. */
+/*
+ * As many descriptors as the process may have, within reason: libwebsockets
+ * keeps 16 bytes for each that there may be, and above ten million, which
+ * containers are given, takes the number for nonsense and serves 2,560.
+ */
 static void
 raise_descriptor_limit(void)
 {
@@ -281,7 +295,8 @@ raise_descriptor_limit(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 	{
-		limit.rlim_cur = limit.rlim_max;
+		limit.rlim_cur =
+			limit.rlim_max < MAX_DESCRIPTORS ? limit.rlim_max : MAX_DESCRIPTORS;
 		(void) setrlimit(RLIMIT_NOFILE, &limit);
 	}
 }
