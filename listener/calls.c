@@ -228,6 +228,12 @@ calls_cancel(Call *call)
 	}
 }
 
+void
+calls_abandon(Call *call)
+{
+	call->settled = true;
+}
+
 /*
  * Which link
  */

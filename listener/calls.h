@@ -71,7 +71,14 @@ Call *calls_receive(Calls *calls, uint64_t order_key, const char *user_id,
 					uint64_t timeout_ms, ReceiveDone done,
 					void *arg) MUST_CHECK;
 
-/* The answer will not be delivered.  Accepts NULL; not valid once answered. */
+/*
+ * calls_cancel
+ *		The answer will not be delivered, and what was not sent yet is not
+ *		asked.  Accepts NULL; not valid once answered.
+ */
 void calls_cancel(Call *call);
+
+/* The same, but it is still asked, in its order.  Not for NULL. */
+void calls_abandon(Call *call);
 
 #endif

@@ -438,6 +438,10 @@ client_close(Client *client, uint16_t code, const char *reason)
 		case CLIENT_GONE: return;
 	}
 	log_end(client, "closing with", code, reason);
+	/* What it sent while it was allowed to is still sent on. */
+	if (code != WS_CLOSE_REVOKED && code != WS_CLOSE_EXPIRED &&
+		code != WS_CLOSE_FORBIDDEN)
+		inbound_abandon(client);
 	/* What is queued may be what he is no longer to see; only a message that
 	 * is half out has to be finished, or the close frame is no frame. */
 	outbox_trim(&client->outbox);
@@ -500,6 +504,7 @@ on_closed(void *owner)
 	{
 		case CLIENT_OPEN:
 			log_end(client, "closed with", 1006, "connection ended");
+			inbound_abandon(client);
 			break;
 		case CLIENT_REQUEST:
 		case CLIENT_ADMITTING:
