@@ -8,8 +8,9 @@
  * prepare handle, so everything the descriptors and timers of one iteration
  * brought is finished right before the loop blocks again.
  *
- * All timers share one wheel and one uv timer, which ticks only while a timer
- * is armed.
+ * All timers share one wheel and one uv timer, which is set for the moment when
+ * the wheel next has something to do: far timers wake nobody.  It may go off
+ * early, after a timer was cancelled, and never late.
  *
  *-------------------------------------------------------------------------
  */
@@ -51,7 +52,7 @@ struct Loop
 	uv_prepare_t prepare;
 	uv_timer_t	 tick;
 	uv_idle_t	 wake;
-	bool		 ticking;
+	uint64_t	 tick_ms; /* when tick goes off, UINT64_MAX: not set */
 	Wheel		 wheel;
 	LoopStep	 steps[LOOP_MAX_STEPS];
 	size_t		 step_count;
@@ -85,17 +86,30 @@ on_timer_due(WheelTimer *wheel_timer, void *arg)
 	timer->on_due(timer);
 }
 
+static void on_tick(uv_timer_t *tick);
+
+/* Have the uv timer go off when the wheel needs it, or before. */
+static void
+set_tick(Loop *loop)
+{
+	uint64_t next_ms = wheel_next_ms(&loop->wheel);
+	uint64_t now_ms = uv_now(&loop->uv);
+
+	if (next_ms >= loop->tick_ms)
+		return;
+	loop->tick_ms = next_ms;
+	uv_timer_start(&loop->tick, on_tick,
+				   next_ms > now_ms ? next_ms - now_ms : 0, 0);
+}
+
 static void
 on_tick(uv_timer_t *tick)
 {
 	Loop *loop = tick->data;
 
+	loop->tick_ms = UINT64_MAX;
 	wheel_advance(&loop->wheel, uv_now(&loop->uv), on_timer_due, NULL);
-	if (loop->wheel.armed == 0)
-	{
-		uv_timer_stop(tick);
-		loop->ticking = false;
-	}
+	set_tick(loop);
 }
 
 Loop *
@@ -116,6 +130,7 @@ loop_create(void)
 	loop->prepare.data = loop->tick.data = loop->wake.data = loop;
 	uv_prepare_start(&loop->prepare, on_prepare);
 	wheel_init(&loop->wheel, uv_now(&loop->uv));
+	loop->tick_ms = UINT64_MAX;
 	return loop;
 }
 
@@ -251,14 +266,16 @@ loop_unwatch(LoopWatch *watch)
 void
 loop_arm(Loop *loop, LoopTimer *timer, uint64_t due_ms)
 {
-	if (!loop->ticking)
-	{
-		/* The wheel stood still while nothing was armed: catch up first. */
-		wheel_advance(&loop->wheel, uv_now(&loop->uv), on_timer_due, NULL);
-		uv_timer_start(&loop->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS);
-		loop->ticking = true;
-	}
+	uint64_t now_ms = uv_now(&loop->uv);
+
+	/*
+	 * The wheel stood still since the last tick.  While it has nothing to do,
+	 * bringing it up to now fires nothing, and distances are measured right.
+	 */
+	if (wheel_next_ms(&loop->wheel) > now_ms)
+		wheel_advance(&loop->wheel, now_ms, on_timer_due, NULL);
 	wheel_arm(&loop->wheel, &timer->wheel, due_ms);
+	set_tick(loop);
 }
 
 void

@@ -19,6 +19,9 @@
 /* Ticks the wheel can tell apart; 93 hours with the numbers of wheel.h. */
 #define HORIZON_TICKS ((uint64_t) 1 << (WHEEL_BITS * WHEEL_LEVELS))
 
+/* next_tick when nothing is armed. */
+#define NEVER UINT64_MAX
+
 /* The first tick at which a timer may fire: rounded up, never too early. */
 static uint64_t
 due_tick(const WheelTimer *timer)
@@ -51,6 +54,7 @@ static void
 place(Wheel *wheel, WheelTimer *timer, uint64_t tick)
 {
 	uint64_t distance = tick - wheel->now_tick;
+	uint64_t slot;
 	int		 level = 0;
 
 	if (distance >= HORIZON_TICKS)
@@ -63,9 +67,34 @@ place(Wheel *wheel, WheelTimer *timer, uint64_t tick)
 		distance >>= WHEEL_BITS;
 		level++;
 	}
-	list_push(
-		&wheel->slot[level][tick >> (WHEEL_BITS * level) & (WHEEL_SLOTS - 1)],
-		timer);
+	slot = tick >> (WHEEL_BITS * level);
+	list_push(&wheel->slot[level][slot & (WHEEL_SLOTS - 1)], timer);
+	if (slot << (WHEEL_BITS * level) < wheel->next_tick)
+		wheel->next_tick = slot << (WHEEL_BITS * level);
+}
+
+/*
+ * The first tick after now_tick at which a slot that is not empty begins.  A
+ * level is searched only as far as the levels below have left it to be first.
+ */
+static uint64_t
+find_next_tick(const Wheel *wheel)
+{
+	uint64_t next = NEVER;
+
+	for (int level = 0; level < WHEEL_LEVELS; level++)
+	{
+		int		 shift = WHEEL_BITS * level;
+		uint64_t slot = wheel->now_tick >> shift;
+
+		/* The slot we are in comes again after a lap, as the last one. */
+		for (int i = 0; i < WHEEL_SLOTS && (++slot << shift) < next; i++)
+		{
+			if (wheel->slot[level][slot & (WHEEL_SLOTS - 1)] != NULL)
+				next = slot << shift;
+		}
+	}
+	return next;
 }
 
 void
@@ -73,6 +102,7 @@ wheel_init(Wheel *wheel, uint64_t now_ms)
 {
 	memset(wheel, 0, sizeof(Wheel));
 	wheel->now_tick = now_ms / WHEEL_TICK_MS;
+	wheel->next_tick = NEVER;
 }
 
 void
@@ -96,6 +126,18 @@ wheel_cancel(Wheel *wheel, WheelTimer *timer)
 		return;
 	list_remove(timer);
 	wheel->armed--;
+
+	/* Otherwise it may stay too early, until the next wheel_advance. */
+	if (wheel->armed == 0)
+		wheel->next_tick = NEVER;
+}
+
+uint64_t
+wheel_next_ms(const Wheel *wheel)
+{
+	if (wheel->next_tick > UINT64_MAX / WHEEL_TICK_MS)
+		return UINT64_MAX;
+	return wheel->next_tick * WHEEL_TICK_MS;
 }
 
 /* Spread the slot that the wheel has just reached over the levels below. */
@@ -158,17 +200,22 @@ wheel_advance(Wheel *wheel, uint64_t							  now_ms,
 	WheelTimer	*timer;
 	size_t		 fired = 0;
 
+	if (target <= wheel->now_tick)
+		return 0;
+
+	/* What is empty is skipped, however far it is to the first full slot. */
+	if (target < wheel->next_tick)
+	{
+		wheel->now_tick = target;
+		return 0;
+	}
+	wheel->now_tick = wheel->next_tick - 1;
+
 	/* Everything due is set aside before the first callback: what a callback
 	 * arms is then measured from target, and waits for the next call. */
 	while (wheel->now_tick < target)
-	{
-		if (wheel->armed == 0)
-		{
-			wheel->now_tick = target;
-			break;
-		}
 		tail = step(wheel, tail);
-	}
+	wheel->next_tick = find_next_tick(wheel);
 
 	while ((timer = due) != NULL)
 	{

@@ -29,8 +29,9 @@ typedef struct WheelTimer
 
 typedef struct Wheel
 {
-	uint64_t	now_tick;
-	size_t		armed;
+	uint64_t now_tick;
+	uint64_t next_tick; /* before it no slot needs a look; see wheel_next_ms */
+	size_t	 armed;
 	WheelTimer *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 } Wheel;
 
@@ -48,6 +49,17 @@ wheel_is_armed(const WheelTimer *timer)
 {
 	return timer->link != NULL;
 }
+
+/*
+ * wheel_next_ms
+ *		Before this time wheel_advance has nothing to do.
+ *
+ * Something is done then in most cases: a timer fires, or a slot of far timers
+ * is spread over nearer ones, which happens at most once a slot.  It may also
+ * come to nothing, because a timer was cancelled.  UINT64_MAX when nothing is
+ * armed.  Constant time: arming and advancing keep it up to date.
+ */
+uint64_t wheel_next_ms(const Wheel *wheel);
 
 /*
  * wheel_advance

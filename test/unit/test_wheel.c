@@ -199,6 +199,94 @@ TEST(an_idle_wheel_skips_any_distance_at_once)
 	CHECK_INT(wheel_advance(&wheel, UINT64_MAX / 2 + 120, remember, &fired), 1);
 }
 
+TEST(an_empty_wheel_has_no_next_time)
+{
+	Wheel	   wheel;
+	WheelTimer timer[2] = {{0}};
+	Fired	   fired = {&wheel, {NULL}, 0};
+
+	wheel_init(&wheel, 5000);
+	CHECK(wheel_next_ms(&wheel) == UINT64_MAX);
+	wheel_arm(&wheel, &timer[0], 9000);
+	wheel_arm(&wheel, &timer[1], 9000);
+	wheel_cancel(&wheel, &timer[0]);
+	CHECK(wheel_next_ms(&wheel) <= 9000);
+	wheel_cancel(&wheel, &timer[1]);
+	CHECK(wheel_next_ms(&wheel) == UINT64_MAX);
+	wheel_arm(&wheel, &timer[0], 9000);
+	CHECK_INT(wheel_advance(&wheel, 9000, remember, &fired), 1);
+	CHECK(wheel_next_ms(&wheel) == UINT64_MAX);
+}
+
+TEST(the_next_time_is_that_of_the_nearest_timer_rounded_up_to_its_tick)
+{
+	Wheel	   wheel;
+	WheelTimer far_off = {0};
+	WheelTimer near = {0};
+	WheelTimer past = {0};
+
+	wheel_init(&wheel, 1000);
+	wheel_arm(&wheel, &far_off, 1900);
+	CHECK_INT(wheel_next_ms(&wheel), 1900);
+	wheel_arm(&wheel, &near, 1101);
+	CHECK_INT(wheel_next_ms(&wheel), 1120);
+	wheel_arm(&wheel, &past, 10);
+	CHECK_INT(wheel_next_ms(&wheel), 1000 + WHEEL_TICK_MS);
+}
+
+TEST(a_timer_a_whole_lap_ahead_is_not_overlooked_in_the_slot_we_are_in)
+{
+	Wheel	   wheel;
+	WheelTimer near = {0};
+	WheelTimer lap_ahead = {0};
+	Fired	   fired = {&wheel, {NULL}, 0};
+
+	/* Tick 50 is in slot 0 of level 1, and so is tick 64 * 64 + 10. */
+	wheel_init(&wheel, 50 * WHEEL_TICK_MS);
+	wheel_arm(&wheel, &near, 51 * WHEEL_TICK_MS);
+	wheel_arm(&wheel, &lap_ahead, (64 * 64 + 10) * WHEEL_TICK_MS);
+	CHECK_INT(wheel_advance(&wheel, 51 * WHEEL_TICK_MS, remember, &fired), 1);
+	CHECK_INT(wheel_next_ms(&wheel), 64 * 64 * WHEEL_TICK_MS);
+}
+
+/* Advance at the times the wheel asks for only; returns how often it did. */
+static int
+advance_as_asked(Wheel *wheel, uint64_t								 until_ms,
+				 void (*on_due)(WheelTimer *timer, void *arg), void *arg)
+{
+	int wakes = 0;
+
+	for (; wheel_next_ms(wheel) <= until_ms; wakes++)
+		wheel_advance(wheel, wheel_next_ms(wheel), on_due, arg);
+	return wakes;
+}
+
+TEST(ten_thousand_far_timers_wake_their_owner_less_than_once_a_second)
+{
+	static WheelTimer timer[10000];
+	Wheel			  wheel;
+	Fired			  fired = {&wheel, {NULL}, 0};
+	int				  wakes;
+
+	/* Idle clients' timers: spread over 30 to 60 seconds from now. */
+	wheel_init(&wheel, 777);
+	for (uint64_t i = 0; i < 10000; i++)
+		wheel_arm(&wheel, &timer[i], 30777 + i * 3);
+	wakes = advance_as_asked(&wheel, 30776, remember, &fired);
+	check_at("%d wakes", wakes);
+	CHECK(wakes < 30);
+	CHECK_INT(fired.count, 0);
+
+	/* Sessions' timers: spread over one to eleven hours. */
+	for (uint64_t i = 0; i < 10000; i++)
+		wheel_arm(&wheel, &timer[i], 3600 * 1000 + i * 3600);
+	wakes = advance_as_asked(&wheel, 3600 * 1000 - 1, remember, &fired);
+	check_at("%d wakes in an hour", wakes);
+	CHECK(wakes < 100);
+	CHECK_INT(fired.count, 0);
+	CHECK_INT(wheel.armed, 10000);
+}
+
 /* The model: an array of due times, 0 when not armed, and the current tick. */
 #define MODEL_TIMERS 200
 
@@ -258,6 +346,26 @@ model_fire(WheelTimer *timer, void *arg)
 	}
 }
 
+/* Nobody was forgotten, and the next look comes before anybody is. */
+static void
+model_check_overdue(Model *model)
+{
+	uint64_t nearest_ms = UINT64_MAX;
+
+	for (size_t i = 0; i < MODEL_TIMERS; i++)
+	{
+		if (model->due_tick[i] == 0)
+			continue;
+		if (model->due_tick[i] <= model->now_ms / WHEEL_TICK_MS)
+			model->wrong++;
+		if (model->due_tick[i] * WHEEL_TICK_MS < nearest_ms)
+			nearest_ms = model->due_tick[i] * WHEEL_TICK_MS;
+	}
+	CHECK(wheel_next_ms(&model->wheel) <= nearest_ms);
+	CHECK((wheel_next_ms(&model->wheel) == UINT64_MAX) ==
+		  (nearest_ms == UINT64_MAX));
+}
+
 TEST(random_use_fires_what_a_searched_list_would_fire)
 {
 	static const uint64_t leap[] = {5, 50, 1500, 90000, 6000000, 100000000};
@@ -269,7 +377,8 @@ TEST(random_use_fires_what_a_searched_list_would_fire)
 	wheel_init(&model.wheel, model.now_ms);
 	for (int turn = 0; turn < 3000 && model.wrong == 0; turn++)
 	{
-		size_t armed = 0;
+		size_t	 armed = 0;
+		uint64_t until_ms;
 
 		check_at("turn %d", turn);
 		for (int i = 0; i < 20; i++)
@@ -285,18 +394,29 @@ TEST(random_use_fires_what_a_searched_list_would_fire)
 			}
 		}
 		/* Long leaps are rare: each walks the wheel tick by tick. */
-		model.now_ms += random_below(
-			&model, leap[turn % 100 == 0 ? 5 : random_below(&model, 4)]);
+		until_ms =
+			model.now_ms +
+			random_below(&model,
+						 leap[turn % 100 == 0 ? 5 : random_below(&model, 4)]);
+
+		/* Go there at once, or by the steps the wheel itself asks for. */
+		while (turn % 2 == 0 && wheel_next_ms(&model.wheel) <= until_ms)
+		{
+			CHECK(wheel_next_ms(&model.wheel) > model.now_ms);
+			model.now_ms = wheel_next_ms(&model.wheel);
+			wheel_advance(&model.wheel, model.now_ms, model_fire, &model);
+			model_check_overdue(&model);
+		}
+		model.now_ms = until_ms;
 		wheel_advance(&model.wheel, model.now_ms, model_fire, &model);
 
 		for (size_t i = 0; i < MODEL_TIMERS; i++)
 		{
 			armed += model.due_tick[i] != 0;
-			if ((model.due_tick[i] != 0) != wheel_is_armed(&model.timer[i]) ||
-				(model.due_tick[i] != 0 &&
-				 model.due_tick[i] <= model.now_ms / WHEEL_TICK_MS))
-				model.wrong++;
+			model.wrong +=
+				(model.due_tick[i] != 0) != wheel_is_armed(&model.timer[i]);
 		}
+		model_check_overdue(&model);
 		CHECK_INT(model.wheel.armed, armed);
 	}
 	CHECK_INT(model.wrong, 0);
