@@ -8,6 +8,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import select
 import socket
 import time
@@ -510,6 +511,25 @@ def test_more_half_open_connections_than_allowed_are_ended_at_once(
         for raw in raws:
             raw.close()
         member.close()
+
+
+def test_at_the_limit_of_descriptors_members_hear_all_and_no_core_burns(
+        start_usherd, sql, token, number):
+    usherd = start_usherd(header_timeout="20s")
+    member = Witness(usherd, sql, f"app_{number}.in", token)
+    resource.prlimit(usherd.pid, resource.RLIMIT_NOFILE, (60, 60))
+    raws = [usherd.raw() for _ in range(100)]
+    try:
+        usherd.wait_log("raise the limit of open files")
+        settle(usherd.pid, 5)
+        member.check()
+        assert usherd.log().count("raise the limit of open files") == 1
+    finally:
+        for raw in raws:
+            raw.close()
+    with usherd.connect(f"app_{number}.in", token):
+        member.check()
+    member.close()
 
 
 # ---- under valgrind -----------------------------------------------------

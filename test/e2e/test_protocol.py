@@ -406,6 +406,22 @@ def test_a_message_passes_through_tls_both_ways(tls, token, group, sql):
         assert client.receive() == plain.receive() == "y"
 
 
+@pytest.mark.parametrize("size", [10, 3000])
+def test_no_message_stays_behind_in_a_tls_record(tls, token, group, size):
+    """They come with the request, in a few large records; reading is paused
+    meanwhile, and again whenever the database has enough to do."""
+    sent = [f"{i}".ljust(size, ".") for i in range(150)]
+    with tls.wrap() as connection:
+        raw = tls.usherd.raw()
+        raw.close()
+        raw.socket = connection
+        raw.send(head(f"/ws/{group}", add=[
+            ("Authorization", f"Token {token}")])
+            + b"".join(frame_bytes(TEXT, text) for text in sent))
+        assert raw.response().status == 101
+        assert [raw.read_message().decode() for _ in sent] == sent
+
+
 def test_a_refusal_passes_through_tls(tls, group):
     with tls.wrap() as connection:
         connection.sendall(head(f"/ws/{group}"))
