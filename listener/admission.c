@@ -354,6 +354,37 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 	}
 }
 
+void
+admission_set_plain(Client *client, bool plain)
+{
+	ClientEnv *env = client->env;
+	HubGroup  *group = client->member.group;
+	Slice	   name = {group->name, strlen(group->name)};
+
+	client->plain = plain;
+	if (plain == group->plain)
+		return;
+	if (plain && env->plain_groups >= env->config->max_plain_groups)
+	{
+		log_warning("group %s: not listened for: max_plain_groups is reached",
+					group->name);
+		return;
+	}
+	group->plain = plain;
+	if (plain)
+	{
+		env->plain_groups++;
+		feed_listen(env->feed, name);
+	}
+	else
+	{
+		env->plain_groups--;
+		feed_unlisten(env->feed, name);
+		/* whoever waited for the channel waits no more */
+		admission_on_listening(env, name, true);
+	}
+}
+
 /* ---- asking ------------------------------------------------------------ */
 
 /* How much of its deadline is left. */
@@ -545,9 +576,16 @@ keep(Client *client, const uint8_t *bytes, size_t len)
 		cap *= 2;
 	if (cap != client->head_cap)
 	{
-		grown = realloc(client->head, cap);
+		/* realloc would leave a copy of what may be a credential */
+		grown = malloc(cap);
 		if (grown == NULL)
 			return false;
+		if (client->head != NULL)
+		{
+			memcpy(grown, client->head, client->head_len);
+			explicit_bzero(client->head, client->head_cap);
+			free(client->head);
+		}
 		client->head = grown;
 		client->head_cap = cap;
 	}

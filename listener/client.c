@@ -273,7 +273,11 @@ client_send(Client *client, const void *bytes, size_t len)
 		!frame_append(&frame, (const uint8_t *) bytes + done, len - done))
 		client_doom(client, WS_CLOSE_TRY_AGAIN, "overloaded");
 	else
-		queue(client, frame, 0, client->env->config->queue_bytes,
+		/* The close frame is the last: it may pass the bound. */
+		queue(client, frame, 0,
+			  client->state == CLIENT_CLOSING
+				  ? SIZE_MAX
+				  : client->env->config->queue_bytes,
 			  loop_now_ms(client->env->loop));
 	frame_release(frame);
 }
@@ -292,11 +296,27 @@ client_deliver(Client *client, Frame *frame, uint64_t now_ms)
 		queue(client, frame, done, client->env->config->queue_bytes, now_ms);
 }
 
+/* The peer is there: it sent something, or took what had been waiting. */
+static void
+note_alive(Client *client)
+{
+	client->last_heard_ms = loop_now_ms(client->env->loop);
+	if (client->awaiting_pong)
+	{
+		/* Anything counts as an answer.  Times would not do to tell: a pong
+		 * often comes within the millisecond of its ping. */
+		client->awaiting_pong = false;
+		client_schedule(client);
+	}
+}
+
 static void
 on_writable(void *owner)
 {
 	Client *client = owner;
 
+	/* While its output waits it is not read, so its pong cannot be seen. */
+	note_alive(client);
 	while (!outbox_is_empty(&client->outbox) &&
 		   !transport_is_blocked(client->peer))
 	{
@@ -317,14 +337,7 @@ on_data(void *owner, uint8_t *bytes, size_t len)
 {
 	Client *client = owner;
 
-	client->last_heard_ms = loop_now_ms(client->env->loop);
-	if (client->awaiting_pong)
-	{
-		/* Anything counts as an answer.  Times would not do to tell: a pong
-		 * often comes within the millisecond of its ping. */
-		client->awaiting_pong = false;
-		client_schedule(client);
-	}
+	note_alive(client);
 	switch (client->state)
 	{
 		case CLIENT_REQUEST:
@@ -373,9 +386,10 @@ client_leave(Client *client)
 	if (group != NULL)
 	{
 		char name[GROUP_NAME_MAX + 1];
+		bool plain = group->plain;
 
 		memcpy(name, group->name, sizeof(name));
-		if (hub_leave(env->hub, &client->member) && client->plain)
+		if (hub_leave(env->hub, &client->member) && plain)
 		{
 			env->plain_groups--;
 			feed_unlisten(env->feed, (Slice){name, strlen(name)});
@@ -430,6 +444,14 @@ client_close(Client *client, uint16_t code, const char *reason)
 	switch (client->state)
 	{
 		case CLIENT_REQUEST:
+			/* Who asked nothing gets no answer; TLS may not even be ready. */
+			if (client->head_len == 0)
+			{
+				client_drop(client, reason);
+				return;
+			}
+			admission_refuse(client, reason, NULL);
+			return;
 		case CLIENT_ADMITTING:
 		case CLIENT_LISTENING: admission_refuse(client, reason, NULL); return;
 		case CLIENT_OPEN: break;
@@ -558,6 +580,9 @@ client_free(Client *client)
 	env->count--;
 	outbox_clear(&client->outbox);
 	ws_reader_fini(&client->reader);
+	if (client->head != NULL)
+		/* it may hold a credential */
+		explicit_bzero(client->head, client->head_cap);
 	free(client->head);
 	free(client->identity);
 	free(client);

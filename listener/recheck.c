@@ -68,7 +68,11 @@ on_answer(void *arg, const AdmitAnswer *answer)
 		case CALL_OK: break;
 	}
 	if (answer->valid && answer->may_join)
+	{
+		if (answer->plain != client->plain)
+			admission_set_plain(client, answer->plain);
 		return;
+	}
 	refusal = refusal_for(answer->reason);
 	if (answer->valid)
 		client_close(client, WS_CLOSE_FORBIDDEN, refusal->reason);
