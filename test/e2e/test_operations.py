@@ -41,11 +41,15 @@ def binary():
 @pytest.fixture
 def usherd_says(binary):
     """usherd_says("--check"): (exit status, standard output, errors)"""
+    # The site's settings include a USHERD_PORT.
+    inherited = {name: value for name, value in os.environ.items()
+                 if not name.startswith("USHERD_")}
+
     def ask(*arguments, **environment):
         done = subprocess.run(
             [str(binary), *arguments], text=True, timeout=20,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={**os.environ, **environment})
+            stderr=subprocess.PIPE, env={**inherited, **environment})
         assert "Sanitizer" not in done.stderr, done.stderr
         return done.returncode, done.stdout, done.stderr
     return ask

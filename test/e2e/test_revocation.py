@@ -294,14 +294,18 @@ def test_who_is_removed_never_sees_the_secret_that_follows_in_the_transaction(
 
 
 def test_what_was_queued_for_a_reader_who_stopped_is_not_sent_after_revocation(
-        start_usherd, db, group, person):
+        start_usherd, db, group):
     usherd = start_usherd(queue_bytes="16MB", close_timeout="20s")
-    with usherd.raw(receive_buffer=4096) as raw:
+    person, other = db.add_people(2)
+    with usherd.raw(receive_buffer=4096) as raw, \
+            usherd.connect(group, other.token) as witness:
         raw.upgrade(f"/ws/{group}",
                     {"Authorization": f"Token {person.token}"})
         db("SELECT usher.broadcast_text(%s, repeat('x', 8000))"
            " FROM generate_series(1, 1000)", group)
         db.tell(group, "queued secret")
+        while witness.receive() != "queued secret":
+            pass
         db("DELETE FROM authtoken_token WHERE key = %s", person.token)
         usherd.wait_log("closing with 4410")
         while True:
