@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * tls.c
- *	  Checks a certificate and its key before libwebsockets is given them.
+ *	  A certificate and its key: do they belong together, and into use.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,30 +26,38 @@ why_key_failed(void)
 }
 
 bool
-tls_check_pair(const char *certificate, const char *key, char *error,
-			   size_t error_cap)
+tls_use_pair(SSL_CTX *context, const char *certificate, const char *key,
+			 char *error, size_t error_cap)
 {
 	const char *what = NULL;
-	const char *reason;
-	SSL_CTX	   *ctx;
 
 	ERR_clear_error();
-	ctx = SSL_CTX_new(TLS_server_method());
-	if (ctx == NULL)
+	if (context == NULL)
 		what = "TLS cannot be set up";
-	else if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
+	else if (SSL_CTX_use_certificate_chain_file(context, certificate) != 1)
 		what = "tls_certificate cannot be read as a PEM certificate chain";
-	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+	else if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
 		what = why_key_failed();
-	else if (SSL_CTX_check_private_key(ctx) != 1)
+	else if (SSL_CTX_check_private_key(context) != 1)
 		what = "tls_key does not belong to tls_certificate";
 	if (what != NULL)
 	{
-		reason = ERR_reason_error_string(ERR_peek_last_error());
+		const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
 		snprintf(error, error_cap, "%s (%s)", what,
 				 reason ? reason : "no further reason");
 	}
 	ERR_clear_error();
-	SSL_CTX_free(ctx); /* accepts NULL */
 	return what == NULL;
+}
+
+bool
+tls_check_pair(const char *certificate, const char *key, char *error,
+			   size_t error_cap)
+{
+	SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+	bool	 ok = tls_use_pair(context, certificate, key, error, error_cap);
+
+	SSL_CTX_free(context); /* accepts NULL */
+	return ok;
 }

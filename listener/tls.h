@@ -1,15 +1,17 @@
 /*-------------------------------------------------------------------------
  *
  * tls.h
- *	  Checks a certificate and its key before libwebsockets is given them.
+ *	  A certificate and its key: do they belong together, and into use.
  *
- * lws_tls_cert_updated() reports success for a missing file and for a pair
- * that does not match, so the pair is tried in a scratch context first.
+ * OpenSSL puts half of a bad pair into use before it complains, so a pair is
+ * tried in a scratch context first.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef USHER_TLS_H
 #define USHER_TLS_H
+
+#include <openssl/types.h>
 
 #include "common.h"
 
@@ -20,5 +22,9 @@
  */
 bool tls_check_pair(const char *certificate, const char *key, char *error,
 					size_t error_cap) MUST_CHECK;
+
+/* Let new connections of context have this pair; the same errors. */
+bool tls_use_pair(SSL_CTX *context, const char *certificate, const char *key,
+				  char *error, size_t error_cap) MUST_CHECK;
 
 #endif

@@ -14,6 +14,9 @@
  * - Of a TLS record it may read a part and keep the rest, which it then forgets
  *	 when reading is paused and resumed: its buffer holds a whole record.
  * - It closes every descriptor it adopted.
+ * - lws_tls_cert_updated() says nothing of failure and ignores files of other
+ *	 names than at first: a new pair is put into its SSL_CTX here, which it
+ *	 shows when it makes one.
  * - A wsi must not be closed from within its own callback other than by the
  *	 callback's return value: transport_drop puts the peer on a list, and
  *	 transport_turn closes it.
@@ -60,7 +63,8 @@ struct Transport
 	Loop				   *loop;
 	struct lws_context	   *context;
 	struct lws_vhost	   *plain;
-	struct lws_vhost	   *tls; /* NULL: not configured */
+	struct lws_vhost	   *tls;		 /* NULL: not configured */
+	SSL_CTX				   *tls_context; /* of that, and its */
 	const TransportHandler *handler;
 	Peer				   *dropped;
 	bool					ending; /* nobody is told anything any more */
@@ -143,6 +147,14 @@ on_raw(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
 	   size_t len)
 {
 	Peer *peer = user;
+
+	if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+	{
+		Transport *transport = lws_context_user(lws_get_context(wsi));
+
+		transport->tls_context = user;
+		return 0;
+	}
 
 	/* Callbacks that are not about an adopted peer of ours. */
 	if (peer == NULL || peer->wsi != wsi)
@@ -236,6 +248,7 @@ transport_create(Loop *loop, const TransportOptions *options,
 	if (tls)
 		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
 	info.protocols = protocols;
+	info.user = transport;
 	info.gid = (gid_t) -1;
 	info.uid = (uid_t) -1;
 	info.retry_and_idle_policy = &no_policy;
@@ -375,7 +388,6 @@ transport_reload_tls(Transport *transport, const char *certificate,
 		return true;
 	if (!tls_check_pair(certificate, key, error, error_cap))
 		return false;
-	lws_tls_cert_updated(transport->context, certificate, key, NULL, 0, NULL,
-						 0);
-	return true;
+	return tls_use_pair(transport->tls_context, certificate, key, error,
+						error_cap);
 }
