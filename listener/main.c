@@ -35,7 +35,12 @@ main(int argc, char **argv)
 		case CONFIG_VERSION: printf("usherd %s\n", config_version()); return 0;
 		case CONFIG_ERROR: fprintf(stderr, "usherd: %s\n", error); return 2;
 	}
-	if (check_only)
+	if (!server_check(&config, error, sizeof(error)))
+	{
+		fprintf(stderr, "usherd: %s\n", error);
+		status = 2;
+	}
+	else if (check_only)
 	{
 		config_warn(&config, print_note);
 		printf("usherd: settings are fine\n");

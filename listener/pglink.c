@@ -244,6 +244,12 @@ count_hosts(const char *conninfo)
 	return hosts < CONNECT_MAX_HOSTS ? hosts : CONNECT_MAX_HOSTS;
 }
 
+bool
+pglink_conninfo_is_valid(const char *conninfo)
+{
+	return count_hosts(conninfo) > 0;
+}
+
 /* By default libpq prints notices, which may quote a client's data. */
 static void
 ignore_notice(void *arg, const PGresult *result)

@@ -68,6 +68,9 @@ typedef struct PgLinkOptions
 	uint64_t	   statement_timeout_ms; /* 0: the server's default */
 } PgLinkOptions;
 
+/* Whether libpq can read it; an empty one is valid (libpq's environment). */
+bool pglink_conninfo_is_valid(const char *conninfo);
+
 /* NULL when out of memory.  The first attempt is made in a later turn. */
 PgLink *pglink_create(Loop *loop, const PgLinkOptions *options,
 					  const PgLinkHandler *handler, void *arg) MUST_CHECK;

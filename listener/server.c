@@ -26,7 +26,9 @@
 #include "client.h"
 #include "fanout.h"
 #include "log.h"
+#include "pglink.h"
 #include "recheck.h"
+#include "tls.h"
 
 #define MAX_DESCRIPTORS ((rlim_t) 1 << 20)
 
@@ -378,6 +380,22 @@ stop(Server *server)
 	limit_table_fini(&env->users);
 	limit_table_fini(&env->addresses);
 	loop_destroy(env->loop);
+}
+
+bool
+server_check(const Config *config, char *error, size_t error_cap)
+{
+	if (!pglink_conninfo_is_valid(config->database))
+	{
+		/* libpq's own message would quote it, and it may hold a password */
+		snprintf(error, error_cap,
+				 "setting database is not a libpq connection string or URI; "
+				 "write it as host=... dbname=... user=...");
+		return false;
+	}
+	return config->tls_listen[0] == '\0' ||
+		   tls_check_pair(config->tls_certificate, config->tls_key, error,
+						  error_cap);
 }
 
 int

@@ -12,6 +12,16 @@
 #include "config.h"
 
 /*
+ * server_check
+ *		Whether the rooms will take these settings, as far as that can be told
+ *		without serving: the connection string and the certificate's key.
+ *
+ * error is a sentence that says what to change.
+ */
+bool server_check(const Config *config, char *error,
+				  size_t error_cap) MUST_CHECK;
+
+/*
  * server_run
  *		Serve until SIGTERM or SIGINT has been carried out.
  *

@@ -636,3 +636,28 @@ def test_who_says_nothing_at_all_is_dropped_without_a_word(start_usherd):
     with usherd.raw() as raw:
         with pytest.raises(EOFError, match="no response: b''"):
             raw.response()
+
+
+def test_a_malformed_connection_string_is_refused_before_anything_starts(
+        usherd_says):
+    status, output, errors = usherd_says(
+        "--database=hots=/run password=hush")
+    assert status == 2 and not output
+    assert "database is not a libpq connection string" in errors
+    assert "hush" not in errors
+
+
+def test_check_notices_a_key_of_another_certificate(usherd_says, tmp_path):
+    for name in ("ours", "theirs"):
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost",
+             "-keyout", tmp_path / f"{name}.key", "-out",
+             tmp_path / f"{name}.pem"])
+        (tmp_path / f"{name}.key").chmod(0o600)
+    arguments = ["--check", "--tls-listen=127.0.0.1:1",
+                 f"--tls-certificate={tmp_path}/ours.pem"]
+    assert usherd_says(*arguments, f"--tls-key={tmp_path}/ours.key")[0] == 0
+    status, _, errors = usherd_says(*arguments,
+                                    f"--tls-key={tmp_path}/theirs.key")
+    assert status == 2
+    assert "tls_key does not belong to tls_certificate" in errors
