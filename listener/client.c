@@ -122,14 +122,16 @@ open_deadline(const Client *client)
 
 	due_ms = earlier(due_ms, client->expires_at_ms);
 	due_ms = earlier(due_ms, client->drain_at_ms);
-	if (client->awaiting_pong)
+	/* While output waits the peer is not read, so its pong cannot be seen:
+	 * the age of the output decides instead. */
+	if (!outbox_is_empty(&client->outbox))
+		due_ms = earlier(due_ms, outbox_oldest_ms(&client->outbox) +
+									 config->queue_age_ms);
+	else if (client->awaiting_pong)
 		due_ms = earlier(due_ms, client->pinged_ms + config->ping_timeout_ms);
 	else if (config->ping_interval_ms > 0)
 		due_ms =
 			earlier(due_ms, client->last_heard_ms + config->ping_interval_ms);
-	if (!outbox_is_empty(&client->outbox))
-		due_ms = earlier(due_ms, outbox_oldest_ms(&client->outbox) +
-									 config->queue_age_ms);
 	return due_ms;
 }
 
@@ -166,9 +168,13 @@ on_open_deadline(Client *client, uint64_t now_ms)
 		client_close(client, WS_CLOSE_EXPIRED, "expired");
 	else if (client->drain_at_ms != 0 && now_ms >= client->drain_at_ms)
 		client_close(client, WS_CLOSE_GOING_AWAY, "draining");
-	else if (!outbox_is_empty(&client->outbox) &&
-			 now_ms >= outbox_oldest_ms(&client->outbox) + config->queue_age_ms)
-		client_close(client, WS_CLOSE_TOO_SLOW, "too_slow");
+	else if (!outbox_is_empty(&client->outbox))
+	{
+		if (now_ms >= outbox_oldest_ms(&client->outbox) + config->queue_age_ms)
+			client_close(client, WS_CLOSE_TOO_SLOW, "too_slow");
+		else
+			client_schedule(client);
+	}
 	else if (client->awaiting_pong &&
 			 now_ms >= client->pinged_ms + config->ping_timeout_ms)
 		client_close(client, WS_CLOSE_INTERNAL_ERROR, "ping timeout");
@@ -315,7 +321,6 @@ on_writable(void *owner)
 {
 	Client *client = owner;
 
-	/* While its output waits it is not read, so its pong cannot be seen. */
 	note_alive(client);
 	while (!outbox_is_empty(&client->outbox) &&
 		   !transport_is_blocked(client->peer))
@@ -325,8 +330,12 @@ on_writable(void *owner)
 
 		outbox_consume(&client->outbox, done);
 	}
-	/* FIN was held back until the last words were out */
-	if (client->state == CLIENT_FINISHING && outbox_is_empty(&client->outbox))
+	if (!outbox_is_empty(&client->outbox))
+		return;
+	if (client->state == CLIENT_OPEN)
+		client_schedule(client); /* pings are due again */
+	else if (client->state == CLIENT_FINISHING)
+		/* FIN was held back until the last words were out */
 		transport_finish(client->peer);
 }
 

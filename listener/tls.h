@@ -11,8 +11,6 @@
 #ifndef USHER_TLS_H
 #define USHER_TLS_H
 
-#include <openssl/types.h>
-
 #include "common.h"
 
 /*
@@ -23,8 +21,11 @@
 bool tls_check_pair(const char *certificate, const char *key, char *error,
 					size_t error_cap) MUST_CHECK;
 
+/* OpenSSL's SSL_CTX. */
+struct ssl_ctx_st;
+
 /* Let new connections of context have this pair; the same errors. */
-bool tls_use_pair(SSL_CTX *context, const char *certificate, const char *key,
-				  char *error, size_t error_cap) MUST_CHECK;
+bool tls_use_pair(struct ssl_ctx_st *context, const char *certificate,
+				  const char *key, char *error, size_t error_cap) MUST_CHECK;
 
 #endif
