@@ -21,6 +21,10 @@ check:
 	@test/deps.sh check
 	@test/check.sh
 
+# The tests on PostgreSQL 17 and 18, as root: Debian trixie and sid.
+check-matrix:
+	@test/matrix.sh
+
 # Timed figures; nothing here passes or fails.
 bench:
 	@test/deps.sh bench
@@ -53,4 +57,5 @@ clean:
 	$(MAKE) -C listener clean PG_CONFIG=$(PG_CONFIG)
 	rm -rf build demo-data
 
-.PHONY: all demo check bench fuzz install installcheck lint format clean
+.PHONY: all demo check check-matrix bench fuzz install installcheck lint format \
+	clean
