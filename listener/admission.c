@@ -14,13 +14,15 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "admission.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client.h"
 #include "credentials.h"
 #include "handshake.h"
 #include "http.h"
+#include "inbound.h"
 #include "refusal.h"
 
 #define RESPONSE_BYTES 1024

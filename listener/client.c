@@ -14,9 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#include "refusal.h"
 
 /* What a refused or closed peer gets to read our last words and close. */
 #define FINISH_MS 1000
@@ -61,12 +58,15 @@ client_enter(Client *client, ClientState next)
 				   state_names[client->state], state_names[next]);
 	if (is_unauthenticated(client->state) && !is_unauthenticated(next))
 		env->unauthenticated--;
+	if (client->state == CLIENT_REQUEST)
+		client_stop_waiting(client, &env->requests);
 	client->state = next;
 
 	switch (next)
 	{
 		case CLIENT_REQUEST:
 			env->unauthenticated++;
+			client_wait(client, &env->requests);
 			client->deadline_ms = now_ms + config->header_timeout_ms;
 			break;
 		case CLIENT_ADMITTING:
@@ -105,7 +105,8 @@ client_enter(Client *client, ClientState next)
 	client_schedule(client);
 }
 
-/* ---- timers ------------------------------------------------------------ */
+/* ---- deadlines ------------------------------------------------------------
+ */
 
 static uint64_t
 earlier(uint64_t a_ms, uint64_t b_ms)
@@ -159,10 +160,11 @@ send_ping(Client *client, uint64_t now_ms)
 	client_send(client, frame, len);
 }
 
-static void
-on_open_deadline(Client *client, uint64_t now_ms)
+void
+client_on_deadline(Client *client)
 {
 	const Config *config = client->env->config;
+	uint64_t	  now_ms = loop_now_ms(client->env->loop);
 
 	if (client->expires_at_ms != 0 && now_ms >= client->expires_at_ms)
 		client_close(client, WS_CLOSE_EXPIRED, "expired");
@@ -184,31 +186,6 @@ on_open_deadline(Client *client, uint64_t now_ms)
 			now_ms >= client->last_heard_ms + config->ping_interval_ms)
 			send_ping(client, now_ms);
 		client_schedule(client);
-	}
-}
-
-static void
-on_timer(LoopTimer *timer)
-{
-	Client	*client = container_of(timer, Client, timer);
-	uint64_t now_ms = loop_now_ms(client->env->loop);
-
-	switch (client->state)
-	{
-		case CLIENT_REQUEST:
-			if (client->head_len == 0)
-				client_drop(client, "sent nothing in time");
-			else
-				admission_refuse(client, "header_timeout", NULL);
-			return;
-		case CLIENT_ADMITTING:
-		case CLIENT_LISTENING:
-			admission_refuse(client, "database_unavailable", NULL);
-			return;
-		case CLIENT_OPEN: on_open_deadline(client, now_ms); return;
-		case CLIENT_CLOSING: client_drop(client, "close timeout"); return;
-		case CLIENT_FINISHING: client_drop(client, NULL); return;
-		case CLIENT_GONE: return;
 	}
 }
 
@@ -296,15 +273,14 @@ client_deliver(Client *client, Frame *frame, uint64_t now_ms)
 	if (client->state != CLIENT_OPEN || client->doomed)
 		return;
 	client->delivered += frame->count;
-	if (can_write(client))
+	if (can_write(client) && !client_is_held(client))
 		done = write_some(client, frame->data, frame->len);
 	if (done < frame->len)
 		queue(client, frame, done, client->env->config->queue_bytes, now_ms);
 }
 
-/* The peer is there: it sent something, or took what had been waiting. */
-static void
-note_alive(Client *client)
+void
+client_note_alive(Client *client)
 {
 	client->last_heard_ms = loop_now_ms(client->env->loop);
 	if (client->awaiting_pong)
@@ -316,14 +292,19 @@ note_alive(Client *client)
 	}
 }
 
-static void
-on_writable(void *owner)
+bool
+client_is_held(const Client *client)
 {
-	Client *client = owner;
+	return client->state == CLIENT_OPEN &&
+		   (client->waiting_link != NULL || client->call != NULL);
+}
 
-	note_alive(client);
+void
+client_flush(Client *client)
+{
 	while (!outbox_is_empty(&client->outbox) &&
-		   !transport_is_blocked(client->peer))
+		   !transport_is_blocked(client->peer) &&
+		   (!client_is_held(client) || outbox_is_started(&client->outbox)))
 	{
 		Slice  next = outbox_front(&client->outbox);
 		size_t done = write_some(client, (const uint8_t *) next.ptr, next.len);
@@ -339,26 +320,6 @@ on_writable(void *owner)
 		transport_finish(client->peer);
 }
 
-/* ---- input ------------------------------------------------------------- */
-
-static void
-on_data(void *owner, uint8_t *bytes, size_t len)
-{
-	Client *client = owner;
-
-	note_alive(client);
-	switch (client->state)
-	{
-		case CLIENT_REQUEST:
-		case CLIENT_ADMITTING:
-		case CLIENT_LISTENING: admission_on_data(client, bytes, len); return;
-		case CLIENT_OPEN:
-		case CLIENT_CLOSING: inbound_on_data(client, bytes, len); return;
-		case CLIENT_FINISHING:
-		case CLIENT_GONE: return;
-	}
-}
-
 /* ---- the end ----------------------------------------------------------- */
 
 static const char *
@@ -367,10 +328,9 @@ text_or(const char *text, const char *otherwise)
 	return text != NULL ? text : otherwise;
 }
 
-/* The one line about the end of an open connection. */
-static void
-log_end(const Client *client, const char *how, uint16_t code,
-		const char *reason)
+void
+client_log_end(const Client *client, const char *how, uint16_t code,
+			   const char *reason)
 {
 	uint64_t age_ms = loop_now_ms(client->env->loop) - client->opened_ms;
 
@@ -414,35 +374,80 @@ client_leave(Client *client)
 	}
 	calls_cancel(client->call);
 	client->call = NULL;
-	inbound_forget(client);
-	client_unqueue_recheck(client);
+	client_forget_messages(client);
+	client_stop_waiting(client, &env->rechecks);
 }
 
 void
-client_queue_recheck(Client *client)
+client_wait(Client *client, ClientList *list)
 {
-	ClientEnv *env = client->env;
-
-	if (client->recheck_link != NULL)
+	if (client->waiting_link != NULL)
 		return;
-	client->recheck_next = NULL;
-	client->recheck_link = env->recheck_end;
-	*env->recheck_end = client;
-	env->recheck_end = &client->recheck_next;
+	client->waiting_next = NULL;
+	client->waiting_link = list->end;
+	*list->end = client;
+	list->end = &client->waiting_next;
 }
 
 void
-client_unqueue_recheck(Client *client)
+client_stop_waiting(Client *client, ClientList *list)
 {
-	if (client->recheck_link == NULL)
+	if (client->waiting_link == NULL)
 		return;
-	*client->recheck_link = client->recheck_next;
-	if (client->recheck_next != NULL)
-		client->recheck_next->recheck_link = client->recheck_link;
+	*client->waiting_link = client->waiting_next;
+	if (client->waiting_next != NULL)
+		client->waiting_next->waiting_link = client->waiting_link;
 	else
-		client->env->recheck_end = client->recheck_link;
-	client->recheck_link = NULL;
+		list->end = client->waiting_link;
+	client->waiting_link = NULL;
 }
+
+/* ---- messages on their way to the database ----------------------------- */
+
+void
+client_message_sent(Client *client, InFlight *item, Call *call)
+{
+	item->client = client;
+	item->call = call;
+	item->next = client->in_flight;
+	item->link = &client->in_flight;
+	if (item->next != NULL)
+		item->next->link = &item->next;
+	client->in_flight = item;
+	client->in_flight_count++;
+}
+
+void
+client_message_answered(InFlight *item)
+{
+	*item->link = item->next;
+	if (item->next != NULL)
+		item->next->link = item->link;
+	item->client->in_flight_count--;
+	free(item);
+}
+
+void
+client_forget_messages(Client *client)
+{
+	while (client->in_flight != NULL)
+	{
+		calls_cancel(client->in_flight->call);
+		client_message_answered(client->in_flight);
+	}
+}
+
+void
+client_abandon_messages(Client *client)
+{
+	while (client->in_flight != NULL)
+	{
+		calls_abandon(client->in_flight->call);
+		client_message_answered(client->in_flight);
+	}
+}
+
+/* ---- goodbye ----------------------------------------------------------- */
 
 void
 client_close(Client *client, uint16_t code, const char *reason)
@@ -450,29 +455,13 @@ client_close(Client *client, uint16_t code, const char *reason)
 	uint8_t frame[WS_MAX_CONTROL_FRAME];
 	size_t	len;
 
-	switch (client->state)
-	{
-		case CLIENT_REQUEST:
-			/* Who asked nothing gets no answer; TLS may not even be ready. */
-			if (client->head_len == 0)
-			{
-				client_drop(client, reason);
-				return;
-			}
-			admission_refuse(client, reason, NULL);
-			return;
-		case CLIENT_ADMITTING:
-		case CLIENT_LISTENING: admission_refuse(client, reason, NULL); return;
-		case CLIENT_OPEN: break;
-		case CLIENT_CLOSING:
-		case CLIENT_FINISHING:
-		case CLIENT_GONE: return;
-	}
-	log_end(client, "closing with", code, reason);
+	if (client->state != CLIENT_OPEN)
+		return;
+	client_log_end(client, "closing with", code, reason);
 	/* What it sent while it was allowed to is still sent on. */
 	if (code != WS_CLOSE_REVOKED && code != WS_CLOSE_EXPIRED &&
 		code != WS_CLOSE_FORBIDDEN)
-		inbound_abandon(client);
+		client_abandon_messages(client);
 	/* What is queued may be what he is no longer to see; only a message that
 	 * is half out has to be finished, or the close frame is no frame. */
 	outbox_trim(&client->outbox);
@@ -495,27 +484,6 @@ client_doom(Client *client, uint16_t code, const char *reason)
 }
 
 void
-client_close_doomed(ClientEnv *env)
-{
-	while (env->doomed != NULL)
-	{
-		Client *client = env->doomed;
-
-		env->doomed = client->doomed_next;
-		client->doomed = false;
-		if (client->state == CLIENT_GONE)
-		{
-			client->doomed_next = env->gone;
-			env->gone = client;
-		}
-		else if (client->state == CLIENT_CLOSING)
-			client_drop(client, client->doom_reason);
-		else
-			client_close(client, client->doom_code, client->doom_reason);
-	}
-}
-
-void
 client_drop(Client *client, const char *reason)
 {
 	if (client->state == CLIENT_GONE)
@@ -523,30 +491,6 @@ client_drop(Client *client, const char *reason)
 	if (reason != NULL)
 		client_log(client, LOG_LEVEL_INFO, "dropped: %s", reason);
 	transport_drop(client->env->transport, client->peer);
-	client_enter(client, CLIENT_GONE);
-}
-
-static void
-on_closed(void *owner)
-{
-	Client *client = owner;
-
-	switch (client->state)
-	{
-		case CLIENT_OPEN:
-			log_end(client, "closed with", 1006, "connection ended");
-			inbound_abandon(client);
-			break;
-		case CLIENT_REQUEST:
-		case CLIENT_ADMITTING:
-		case CLIENT_LISTENING:
-			client_log(client, LOG_LEVEL_INFO,
-					   "closed: gave up before it was admitted");
-			break;
-		case CLIENT_CLOSING:
-		case CLIENT_FINISHING:
-		case CLIENT_GONE: break;
-	}
 	client_enter(client, CLIENT_GONE);
 }
 
@@ -562,13 +506,7 @@ client_reap(ClientEnv *env)
 	}
 }
 
-const TransportHandler client_transport_handler = {
-	.on_data = on_data,
-	.on_writable = on_writable,
-	.on_closed = on_closed,
-};
-
-/* ---- the beginning ----------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------ */
 
 static Slice
 address_key(const PeerAddress *address)
@@ -597,33 +535,21 @@ client_free(Client *client)
 	free(client);
 }
 
-void
-client_accept(ClientEnv *env, int fd, bool tls, const PeerAddress *address)
+Client *
+client_create(ClientEnv *env, const PeerAddress *address)
 {
-	Client *client;
+	Client *client = calloc(1, sizeof(*client));
 
-	if (env->unauthenticated >= env->config->max_unauthenticated ||
-		(client = calloc(1, sizeof(*client))) == NULL)
-	{
-		/* Nothing can be said yet: the request has not been read. */
-		close(fd);
-		return;
-	}
+	if (client == NULL)
+		return NULL;
 	client->env = env;
 	client->id = ++env->next_id;
 	client->address = *address;
-	client->timer.on_due = on_timer;
 	client->all_next = env->all;
 	client->all_link = &env->all;
 	if (env->all != NULL)
 		env->all->all_link = &client->all_next;
 	env->all = client;
 	env->count++;
-	client->peer = transport_adopt(env->transport, fd, tls, client);
-	if (client->peer == NULL)
-	{
-		client_free(client);
-		return;
-	}
-	client_enter(client, CLIENT_REQUEST);
+	return client;
 }

@@ -5,11 +5,13 @@
  *
  * A client is made for an accepted socket and freed at the end of the turn in
  * which its connection is gone (client_reap), so no pointer to it dies under a
- * running callback.  Rooms of a client:
+ * running callback.  Rooms of a client, each using only those above it:
  *
- *	 client.c	  states, timers, output, closing: its life
- *	 admission.c  from the request head to a seat in a group, or a refusal
- *	 inbound.c	  frames of an open client
+ *	 client.h	  its life: states, deadlines, output, the way out
+ *	 inbound.h	  frames of an open client
+ *	 admission.h  from the request head to a seat in a group, or a refusal
+ *	 reception.h  what happens to a client: sockets and timers, by its state
+ *	 recheck.h	  questions about those already seated
  *
  *-------------------------------------------------------------------------
  */
@@ -43,6 +45,13 @@ typedef enum ClientState
 	CLIENT_GONE,	  /* no connection; freed by client_reap */
 } ClientState;
 
+/* Clients that wait for something, first come first; see client_wait. */
+typedef struct ClientList
+{
+	Client	*first;
+	Client **end; /* where the next one is linked: &first when empty */
+} ClientList;
+
 /* What all clients of a process share. */
 typedef struct ClientEnv
 {
@@ -56,14 +65,15 @@ typedef struct ClientEnv
 	LimitTable	  addresses; /* connections per IP address */
 	Client		 *all;
 	Client		 *gone;				/* to be freed by client_reap */
-	Client		 *doomed;			/* to be closed by client_close_doomed */
-	Client		 *recheck_first;	/* waiting to be rechecked: see recheck.c */
-	Client		**recheck_end;		/* where the next one is linked */
+	Client		 *doomed;			/* to be closed by reception_close_doomed */
+	ClientList	  requests;			/* in CLIENT_REQUEST, the oldest first */
+	ClientList	  rechecks;			/* to be asked about: see recheck.c */
 	uint64_t	  recheck_after_ms; /* not before, after a failure */
 	size_t		  count;			/* connections, in whatever state */
 	size_t		  unauthenticated;	/* of them not yet seated */
 	size_t		  plain_groups;		/* groups with LISTEN of their own */
 	uint64_t	  next_id;
+	uint64_t	  complained_ms; /* when it was said that it is full */
 	bool		  draining;
 } ClientEnv;
 
@@ -81,7 +91,7 @@ struct Client
 	Peer	   *peer; /* NULL once the connection is gone */
 	Client	   *all_next, **all_link;
 	Client	   *doomed_next;				  /* also the list of those gone */
-	Client	   *recheck_next, **recheck_link; /* link NULL: not waiting */
+	Client	   *waiting_next, **waiting_link; /* link NULL: in no list */
 	uint64_t	id;
 	PeerAddress address;
 	ClientState state;
@@ -125,14 +135,8 @@ struct Client
 	uint32_t	in_flight_count;
 };
 
-/* ---- client.c ---------------------------------------------------------- */
-
-/* Take over an accepted socket; closes it when there is no room for it. */
-void client_accept(ClientEnv *env, int fd, bool tls,
-				   const PeerAddress *address);
-
-/* What transport_create wants: the owner of each peer is a Client. */
-extern const TransportHandler client_transport_handler;
+/* A client in no state yet, on the list of all; NULL when out of memory. */
+Client *client_create(ClientEnv *env, const PeerAddress *address) MUST_CHECK;
 
 /* The only function that writes client->state. */
 void client_enter(Client *client, ClientState next);
@@ -150,20 +154,30 @@ void client_send(Client *client, const void *bytes, size_t len);
  */
 void client_deliver(Client *client, Frame *frame, uint64_t now_ms);
 
+/* While it is asked about, an open client is shown nothing: what it would get
+ * waits until the answer says that it may still see it. */
+bool client_is_held(const Client *client);
+
+/* Write what waits, as far as the socket takes it and it is not held. */
+void client_flush(Client *client);
+
+/* The peer is there: it sent something, or took what had been waiting. */
+void client_note_alive(Client *client);
+
+/* The timer of an open client fired: expired, draining, too slow, silent. */
+void client_on_deadline(Client *client);
+
 /*
  * client_close
  *		Say goodbye with this code and reason (static text) and leave the group.
  *
- * Before the upgrade it refuses the request instead.  Not while the hub is
- * being walked: client_doom is for that.
+ * For open clients, others are left alone: reception_close knows every state.
+ * Not while the hub is being walked: client_doom is for that.
  */
 void client_close(Client *client, uint16_t code, const char *reason);
 
 /* Mark for closing; the first mark wins.  Delivers nothing from now on. */
 void client_doom(Client *client, uint16_t code, const char *reason);
-
-/* Close everyone marked. */
-void client_close_doomed(ClientEnv *env);
 
 /* Give up the connection without a word. */
 void client_drop(Client *client, const char *reason);
@@ -174,12 +188,29 @@ void client_reap(ClientEnv *env);
 /* Leave group, indexes, counts and lists; harmless when repeated. */
 void client_leave(Client *client);
 
-/* The list of those to be rechecked; both are harmless when repeated. */
-void client_queue_recheck(Client *client);
-void client_unqueue_recheck(Client *client);
+/* A client is in one list at most; both are harmless when repeated. */
+void client_wait(Client *client, ClientList *list);
+void client_stop_waiting(Client *client, ClientList *list);
+
+/* Take over item, whose message is on its way to the database. */
+void client_message_sent(Client *client, InFlight *item, Call *call);
+
+/* Its answer is there; frees item. */
+void client_message_answered(InFlight *item);
+
+/* Messages in flight are not sent if that can still be helped, and nobody is
+ * told their answers any more. */
+void client_forget_messages(Client *client);
+
+/* The same for a client that ends in peace: what it sent is still sent on. */
+void client_abandon_messages(Client *client);
 
 /* Frees everything; client_reap calls it, and the end of the process. */
 void client_free(Client *client);
+
+/* The one line about the end of an open connection. */
+void client_log_end(const Client *client, const char *how, uint16_t code,
+					const char *reason);
 
 /* Log one line: "client 12 127.0.0.1:5000: ...". */
 void client_log(const Client *client, LogLevel level, const char *format, ...)
@@ -196,41 +227,5 @@ client_of_occupant(HubOccupant *occupant)
 {
 	return container_of(occupant, Client, occupant);
 }
-
-/* ---- admission.c ------------------------------------------------------- */
-
-/* Bytes of a client in CLIENT_REQUEST. */
-void admission_on_data(Client *client, const uint8_t *bytes, size_t len);
-
-/* The feed is ready: ask about everyone who waited for it. */
-void admission_on_feed_ready(ClientEnv *env);
-
-/* The plain channel of this group is LISTENed to, or cannot be. */
-void admission_on_listening(ClientEnv *env, Slice group, bool ok);
-
-/* The rules changed: its group is fed by a plain channel now, or no more.
- * May close it. */
-void admission_set_plain(Client *client, bool plain);
-
-/*
- * admission_refuse
- *		Answer a request that is not open yet: an HTTP status, or for a browser
- *		101, an error message and a close code.
- *
- * reason as in refusal.h; detail NULL: the reason's own sentence.
- */
-void admission_refuse(Client *client, const char *reason, const char *detail);
-
-/* ---- inbound.c --------------------------------------------------------- */
-
-/* Bytes of a client that is OPEN or CLOSING; changed in place. */
-void inbound_on_data(Client *client, uint8_t *bytes, size_t len);
-
-/* Messages in flight are not sent if that can still be helped, and nobody is
- * told their answers any more. */
-void inbound_forget(Client *client);
-
-/* The same for a client that ends in peace: what it sent is still sent on. */
-void inbound_abandon(Client *client);
 
 #endif

@@ -11,9 +11,10 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "inbound.h"
+
 #include <stdlib.h>
 
-#include "client.h"
 #include "refusal.h"
 
 static void
@@ -25,43 +26,13 @@ close_for(Client *client, const char *reason)
 }
 
 static void
-in_flight_remove(InFlight *item)
-{
-	*item->link = item->next;
-	if (item->next != NULL)
-		item->next->link = item->link;
-	item->client->in_flight_count--;
-	free(item);
-}
-
-void
-inbound_forget(Client *client)
-{
-	while (client->in_flight != NULL)
-	{
-		calls_cancel(client->in_flight->call);
-		in_flight_remove(client->in_flight);
-	}
-}
-
-void
-inbound_abandon(Client *client)
-{
-	while (client->in_flight != NULL)
-	{
-		calls_abandon(client->in_flight->call);
-		in_flight_remove(client->in_flight);
-	}
-}
-
-static void
 on_receive_answer(void *arg, const ReceiveAnswer *answer)
 {
 	InFlight   *item = arg;
 	Client	   *client = item->client;
 	const char *reason = NULL;
 
-	in_flight_remove(item);
+	client_message_answered(item);
 	switch (answer->status)
 	{
 		case CALL_OK:
@@ -78,7 +49,7 @@ on_receive_answer(void *arg, const ReceiveAnswer *answer)
 	 * behind it are not sent, for then one would be missing between. */
 	if (reason != NULL)
 	{
-		inbound_forget(client);
+		client_forget_messages(client);
 		close_for(client, reason);
 	}
 	else if (client->in_flight_count < client->env->config->max_inflight)
@@ -93,6 +64,7 @@ on_message(Client *client, const WsEvent *event)
 	bool		  binary = event->opcode == WS_BINARY;
 	HubGroup	 *group = client->member.group;
 	InFlight	 *item;
+	Call		 *call;
 
 	client->received++;
 	if (!limit_take(&client->bucket, config->message_rate,
@@ -113,23 +85,18 @@ on_message(Client *client, const WsEvent *event)
 		close_for(client, "overloaded");
 		return;
 	}
-	item->client = client;
-	item->call = calls_receive(env->calls, client->id, client->occupant.user_id,
-							   (Slice){group->name, strlen(group->name)},
-							   binary, event->data, config->auth_timeout_ms,
-							   on_receive_answer, item);
-	if (item->call == NULL)
+	call = calls_receive(env->calls, client->id, client->occupant.user_id,
+						 (Slice){group->name, strlen(group->name)}, binary,
+						 event->data, config->auth_timeout_ms,
+						 on_receive_answer, item);
+	if (call == NULL)
 	{
 		free(item);
 		close_for(client, "overloaded");
 		return;
 	}
-	item->next = client->in_flight;
-	item->link = &client->in_flight;
-	if (item->next != NULL)
-		item->next->link = &item->next;
-	client->in_flight = item;
-	if (++client->in_flight_count >= config->max_inflight)
+	client_message_sent(client, item, call);
+	if (client->in_flight_count >= config->max_inflight)
 		transport_pause(client->peer, true);
 }
 
@@ -142,7 +109,7 @@ on_close_frame(Client *client, const WsEvent *event)
 	{
 		char reason[124];
 
-		inbound_abandon(client);
+		client_abandon_messages(client);
 
 		/* RFC 6455 5.5.1: answer a close frame with one, the code echoed. */
 		memcpy(reason, event->data.ptr ? event->data.ptr : "", event->data.len);

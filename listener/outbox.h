@@ -53,6 +53,13 @@ void outbox_consume(Outbox *outbox, size_t n);
 /* When the oldest unfinished item was pushed; only if not empty. */
 uint64_t outbox_oldest_ms(const Outbox *outbox);
 
+/* The first frame is partly out: bytes of anything else would break it. */
+static inline bool
+outbox_is_started(const Outbox *outbox)
+{
+	return outbox->head_offset > 0;
+}
+
 static inline bool
 outbox_is_empty(const Outbox *outbox)
 {

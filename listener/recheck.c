@@ -4,12 +4,16 @@
  *	  Is an open client still who it was, and may it still be where it is?
  *
  * A client that is asked about is out of the list and has a call; one whose
- * question could not be answered goes back to the list's end.
+ * question could not be answered goes back to the list's end.  Until the answer
+ * says that all is well an open client is held: "these are the new rules; this
+ * is for those who may stay" in one transaction shows the others nothing.
  *
  *-------------------------------------------------------------------------
  */
 #include "recheck.h"
 
+#include "admission.h"
+#include "reception.h"
 #include "refusal.h"
 
 /* Leave room in the links for newcomers. */
@@ -22,7 +26,7 @@ recheck_everybody(ClientEnv *env)
 {
 	for (Client *client = env->all; client != NULL; client = client->all_next)
 		if (client->member.group != NULL)
-			client_queue_recheck(client);
+			client_wait(client, &env->rechecks);
 }
 
 /* Category and id of a group are split at the last '_' (DESIGN section 1). */
@@ -42,7 +46,8 @@ recheck_category(ClientEnv *env, Slice category)
 		 group = hub_next_group(env->hub, group))
 		if (group_is_of(group, category))
 			for (uint32_t i = 0; i < group->member_count; i++)
-				client_queue_recheck(client_of_member(group->members[i]));
+				client_wait(client_of_member(group->members[i]),
+							&env->rechecks);
 }
 
 static void
@@ -54,16 +59,20 @@ on_answer(void *arg, const AdmitAnswer *answer)
 
 	client->call = NULL;
 	if (client->recheck_again)
-		client_queue_recheck(client);
+		client_wait(client, &env->rechecks);
 	client->recheck_again = false;
 	switch (answer->status)
 	{
 		case CALL_UNAVAILABLE:
 		case CALL_OVERLOADED:
-		case CALL_FAILED:
-			/* Not knowing is no reason to close: ask again when it can be. */
-			client_queue_recheck(client);
+			/* Not knowing is no reason to close: ask again when it can be.
+			 * Meanwhile nothing is shown to it (client_is_held). */
+			client_wait(client, &env->rechecks);
 			env->recheck_after_ms = loop_now_ms(env->loop) + RECHECK_PAUSE_MS;
+			return;
+		case CALL_FAILED:
+			/* Asking again would fail again. */
+			reception_close(client, WS_CLOSE_INTERNAL_ERROR, "internal_error");
 			return;
 		case CALL_OK: break;
 	}
@@ -71,18 +80,19 @@ on_answer(void *arg, const AdmitAnswer *answer)
 	{
 		if (answer->plain != client->plain)
 			admission_set_plain(client, answer->plain);
+		client_flush(client);
 		return;
 	}
 	refusal = refusal_for(answer->reason);
 	if (answer->valid)
-		client_close(client, WS_CLOSE_FORBIDDEN, refusal->reason);
+		reception_close(client, WS_CLOSE_FORBIDDEN, refusal->reason);
 	else if (refusal->close_code == WS_CLOSE_EXPIRED)
-		client_close(client, WS_CLOSE_EXPIRED, refusal->reason);
+		reception_close(client, WS_CLOSE_EXPIRED, refusal->reason);
 	else if (client->occupant.user_id == NULL)
 		/* nobody ever was identified here: the group's policy closed it */
-		client_close(client, WS_CLOSE_FORBIDDEN, "not_allowed");
+		reception_close(client, WS_CLOSE_FORBIDDEN, "not_allowed");
 	else
-		client_close(client, WS_CLOSE_REVOKED, "revoked");
+		reception_close(client, WS_CLOSE_REVOKED, "revoked");
 }
 
 void
@@ -90,13 +100,13 @@ recheck_pump(ClientEnv *env)
 {
 	if (loop_now_ms(env->loop) < env->recheck_after_ms)
 		return;
-	while (env->recheck_first != NULL && calls_ready(env->calls) &&
+	while (env->rechecks.first != NULL && calls_ready(env->calls) &&
 		   calls_pending(env->calls) < RECHECK_MAX_PENDING)
 	{
-		Client	   *client = env->recheck_first;
+		Client	   *client = env->rechecks.first;
 		const char *name = client->member.group->name;
 
-		client_unqueue_recheck(client);
+		client_stop_waiting(client, &env->rechecks);
 		if (client->call != NULL)
 		{
 			/* The answer on its way may be older than what made us ask. */
@@ -109,7 +119,7 @@ recheck_pump(ClientEnv *env)
 			env->config->auth_timeout_ms, on_answer, client);
 		if (client->call == NULL)
 		{
-			client_queue_recheck(client);
+			client_wait(client, &env->rechecks);
 			return; /* out of memory: later */
 		}
 	}

@@ -7,7 +7,7 @@
  *
  *	 feed_turn		   revocations, then messages, as far as they were read
  *	 fanout_flush	   one write per member of each group that got any
- *	 client_close_doomed  those whose queue ran over
+ *	 reception_close_doomed  those whose queue ran over
  *	 recheck_pump	   questions about those already seated
  *	 client_reap	   free those whose connection is gone
  *	 transport_turn	   close the sockets that were dropped
@@ -23,10 +23,12 @@
 #include <sys/resource.h>
 
 #include "acceptor.h"
+#include "admission.h"
 #include "client.h"
 #include "fanout.h"
 #include "log.h"
 #include "pglink.h"
+#include "reception.h"
 #include "recheck.h"
 #include "tls.h"
 
@@ -99,7 +101,7 @@ on_revoke(void *arg, FeedRevoke what, Slice key)
 			hub_each(hub, HUB_BY_USER, SLICE_NONE, doom_identified, NULL);
 			break;
 	}
-	client_close_doomed(&server->env);
+	reception_close_doomed(&server->env);
 }
 
 static void
@@ -119,7 +121,7 @@ on_kick(void *arg, Slice group, Slice user_id)
 	Server *server = arg;
 
 	hub_each(server->env.hub, HUB_BY_USER, user_id, doom_kicked, &group);
-	client_close_doomed(&server->env);
+	reception_close_doomed(&server->env);
 }
 
 static void
@@ -185,7 +187,7 @@ on_turn(void *arg)
 
 	feed_turn(env->feed);
 	fanout_flush(env);
-	client_close_doomed(env);
+	reception_close_doomed(env);
 	recheck_pump(env);
 	client_reap(env);
 	transport_turn(env->transport);
@@ -231,7 +233,7 @@ begin_drain(Server *server)
 			client_schedule(client);
 		}
 		else
-			client_close(client, WS_CLOSE_GOING_AWAY, "draining");
+			reception_close(client, WS_CLOSE_GOING_AWAY, "draining");
 	}
 	server->drain_end.on_due = on_drain_end;
 	loop_arm(env->loop, &server->drain_end,
@@ -308,7 +310,7 @@ take_connection(void *arg, int fd, bool tls, const PeerAddress *address)
 {
 	Server *server = arg;
 
-	client_accept(&server->env, fd, tls, address);
+	reception_accept(&server->env, fd, tls, address);
 }
 
 static bool
@@ -334,13 +336,14 @@ start(Server *server, char *error, size_t error_cap)
 
 	snprintf(error, error_cap, "out of memory");
 	env->config = config;
-	env->recheck_end = &env->recheck_first;
+	env->requests.end = &env->requests.first;
+	env->rechecks.end = &env->rechecks.first;
 	env->loop = loop_create();
 	env->hub = hub_create();
 	if (env->loop == NULL || env->hub == NULL)
 		return false;
 	env->transport = transport_create(
-		env->loop, &transport, &client_transport_handler, error, error_cap);
+		env->loop, &transport, &reception_transport_handler, error, error_cap);
 	if (env->transport == NULL)
 		return false;
 	server->acceptor =
@@ -370,7 +373,7 @@ stop(Server *server)
 	while (env->all != NULL)
 	{
 		client_drop(env->all, NULL);
-		client_close_doomed(env);
+		reception_close_doomed(env);
 		client_reap(env);
 	}
 	feed_destroy(env->feed);

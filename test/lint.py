@@ -16,7 +16,7 @@ LISTENER = """common log hashing digest frame wheel http websocket credentials
 notice inbox plain revocations failure limits outbox hub configtext
 config refusal
 handshake loop tls transport acceptor
-pglink answers calls feed client admission inbound recheck fanout server main""".split()
+pglink answers calls feed client inbound admission reception recheck fanout server main""".split()
 
 # Rooms that are the inside of another one.
 INSIDE = {"configtable": "config"}

@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * admission.h
+ *	  From the bytes of a request head to a seat in a group, or a refusal.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_ADMISSION_H
+#define USHER_ADMISSION_H
+
+#include "client.h"
+
+/* Bytes of a client in CLIENT_REQUEST. */
+void admission_on_data(Client *client, const uint8_t *bytes, size_t len);
+
+/* The feed is ready: ask about everyone who waited for it. */
+void admission_on_feed_ready(ClientEnv *env);
+
+/* The plain channel of this group is LISTENed to, or cannot be. */
+void admission_on_listening(ClientEnv *env, Slice group, bool ok);
+
+/* The rules changed: its group is fed by a plain channel now, or no more.
+ * May close it. */
+void admission_set_plain(Client *client, bool plain);
+
+/*
+ * admission_refuse
+ *		Answer a request that is not open yet: an HTTP status, or for a browser
+ *		101, an error message and a close code.
+ *
+ * reason as in refusal.h; detail NULL: the reason's own sentence.
+ */
+void admission_refuse(Client *client, const char *reason, const char *detail);
+
+#endif
