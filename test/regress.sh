@@ -29,7 +29,7 @@ finish()
 	fi
 	rm -rf "$results"
 	mkdir -p "$results"
-	cp -r "$work/output/." "$results/" 2>/dev/null
+	cp -r "$work/outcome/." "$results/" 2>/dev/null
 	cp "$work/postgresql.log" "$results/" 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$work"
 }
@@ -73,7 +73,8 @@ if [ -z "${PGROOT:-}" ]; then
 	make -s -C extension install DESTDIR="$root" PG_CONFIG="$pg_config" \
 		>"$work/install.log" 2>&1 || { cat "$work/install.log"; die "make install failed"; }
 fi
-mkdir -p "$work/output" "$work/socket"
+# Not "output": pg_regress 14 looks for *.source files in a folder of that name.
+mkdir -p "$work/outcome" "$work/socket"
 cp -r sql expected test/isolation test/dump_restore.sh "$work/"
 # pg_regress comes with the server's development files.
 tools=$(dirname "$("$pg_config" --pgxs)")/../test
@@ -81,7 +82,7 @@ mkdir "$work/tools"
 cp "$tools/regress/pg_regress" "$tools/isolation/pg_isolation_regress" \
 	"$tools/isolation/isolationtester" "$work/tools/"
 # It calls psql by its own folder.
-[ "$(id -u)" -ne 0 ] || chown -R postgres "$work/output" "$work/socket" "$work"
+[ "$(id -u)" -ne 0 ] || chown -R postgres "$work/outcome" "$work/socket" "$work"
 
 as_postgres "$bindir/initdb" -D "$work/data" -U postgres -A trust -N \
 	-E UTF8 --no-locale >"$work/initdb.log" 2>&1 ||
@@ -119,8 +120,8 @@ wanted=" ${*:-$regress $isolation dump_restore} "
 # run_topics TOOL INPUTDIR DATABASE TOPIC...
 run_topics()
 {
-	local tool=$1 input=$2 database=$3 topic outcome line
-	local out="$work/output/$database"
+	local tool=$1 input=$2 database=$3 topic
+	local out="$work/outcome/$database"
 	shift 3
 	[ $# -gt 0 ] || return 0
 	as_postgres mkdir -p "$out"
@@ -160,11 +161,11 @@ case $wanted in
 	*" dump_restore "*)
 		if as_postgres env PGHOST="$work/socket" PGUSER=postgres \
 			PATH="$bindir:$PATH" bash "$work/dump_restore.sh" \
-			"$work/output" >"$work/output/dump_restore.out" 2>&1; then
+			"$work/outcome" >"$work/outcome/dump_restore.out" 2>&1; then
 			report 0 "dump_restore"
 		else
 			report 1 "dump_restore"
-			cat "$work/output/dump_restore.out"
+			cat "$work/outcome/dump_restore.out"
 		fi
 		;;
 esac
