@@ -3,11 +3,12 @@
 #
 # Debian trixie brings PostgreSQL 17 and sid 18, each with its own libpq,
 # libwebsockets, libuv, compiler, Django and websockets.  PostgreSQL 14 and 16
-# are in no Debian suite and are not run anywhere: 16 is bracketed by 15
-# (make check) and 17, 14 only by reading.
+# are in no Debian suite, so nothing runs them by itself.  Who has built one
+# from source can: make -C extension clean all PG_CONFIG=..., then
+# PG_CONFIG=... test/regress.sh.  14.23 and 16.0 were run so, by hand, once.
 #
-# Each suite is a root made by debootstrap (about 2 GB, a few minutes the first
-# time, then kept), in which matrix_suite.sh runs.  Prints "ok" and "not ok"
+# Each suite is a root made by debootstrap (about 2 GB, one or two minutes the
+# first time, then kept), in which matrix_suite.sh runs for three.  Prints "ok" and "not ok"
 # lines and "N passed, N failed" last; whole logs stay beside the roots.  Needs
 # root and the network, so it is not a part of make check.
 #
