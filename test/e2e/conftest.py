@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness import Cluster, Site, Usherd, free_port  # noqa: E402
 from harness.process import end_on_signals  # noqa: E402
+from support_groups import Sql  # noqa: E402
 
 numbers = itertools.count(1000)
 
@@ -99,6 +100,28 @@ def make_token(site, make_user):
 def sql(site):
     """sql("SELECT ..."): what psql prints, as superuser."""
     return site.psql
+
+
+@pytest.fixture
+def db(site):
+    """db("SELECT ...", argument): the site's own role, on one connection."""
+    db = Sql(site)
+    yield db
+    db.close()
+
+
+@pytest.fixture
+def person(db):
+    """A user made by SQL alone, with a token."""
+    return db.add_person()
+
+
+@pytest.fixture
+def category(db, number):
+    """The name of a category that no other test uses; dropped afterwards."""
+    name = f"c{number}"
+    yield name
+    db("SELECT usher.drop_category(%s)", name)
 
 
 @pytest.fixture

@@ -6,14 +6,7 @@ import re
 import pytest
 from harness import Usherd, eventually
 from harness.raw import Raw
-from support_groups import Crowd, Sql, memory_kb, text_frame
-
-
-@pytest.fixture
-def db(site):
-    db = Sql(site)
-    yield db
-    db.close()
+from support_groups import Crowd, memory_kb, text_frame
 
 
 def tell_many(db, group, count, size, first=0):

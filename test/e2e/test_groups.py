@@ -4,27 +4,7 @@ import json
 import pytest
 from harness import eventually
 from harness.client import Refused
-from support_groups import Crowd, Sql, text_frame
-
-
-@pytest.fixture
-def db(site):
-    db = Sql(site)
-    yield db
-    db.close()
-
-
-@pytest.fixture
-def person(db):
-    return db.add_person()
-
-
-@pytest.fixture
-def category(db, number):
-    """A name that no other test uses; dropped afterwards."""
-    name = f"c{number}"
-    yield name
-    db("SELECT usher.drop_category(%s)", name)
+from support_groups import Crowd, text_frame
 
 
 @pytest.fixture

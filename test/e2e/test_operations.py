@@ -10,7 +10,6 @@ import pytest
 from harness import REPO, Usherd, eventually, free_port
 from harness.client import Client, Refused
 from harness.process import run
-from support_groups import Sql
 
 SETTINGS = """listen tls_listen tls_certificate tls_key database log_level
 refusal token_keyword allow_query_token max_header_bytes header_timeout
@@ -19,18 +18,6 @@ max_inflight max_connections max_unauthenticated max_connections_per_user
 max_connections_per_address queue_bytes queue_age ping_interval ping_timeout
 drain_time max_plain_groups canary_interval call_links max_pending_calls
 call_timeout""".split()
-
-
-@pytest.fixture
-def db(site):
-    db = Sql(site)
-    yield db
-    db.close()
-
-
-@pytest.fixture
-def person(db):
-    return db.add_person()
 
 
 @pytest.fixture(scope="module")

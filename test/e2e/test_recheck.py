@@ -2,23 +2,12 @@
 import pytest
 
 from harness.client import Closed
-from support_groups import Sql
 
 
-@pytest.fixture
-def category(sql, number):
-    """A category of this test's own: name and group."""
-    name = f"held{number}"
-    sql(f"SELECT usher.set_category('{name}', join => 'authenticated')")
-    yield name
-    sql(f"SELECT usher.drop_category('{name}')")
-
-
-@pytest.fixture
-def talk(site):
-    sql = Sql(site)
-    yield sql
-    sql.close()
+@pytest.fixture(autouse=True)
+def declared(db, category):
+    """The category lets everybody in who is somebody, to begin with."""
+    db("SELECT usher.set_category(%s, join => 'authenticated')", category)
 
 
 def seen_by(client):
@@ -32,47 +21,47 @@ def seen_by(client):
 
 
 def test_new_rules_and_a_secret_in_one_transaction_show_the_excluded_nothing(
-        usherd, talk, category, make_user, site):
+        usherd, db, category, make_user, site):
     """Only the owner stays; the rules come first, as when nobody is looking."""
     user = make_user()
     owner = site.create_token(user).key
     other = site.create_token(make_user()).key
     group = f"{category}_{user.pk}"
     for i in range(30):
-        talk("SELECT usher.set_category(%s, join => 'authenticated')",
+        db("SELECT usher.set_category(%s, join => 'authenticated')",
              category)
         with usherd.connect(group, token=owner) as stays, \
                 usherd.connect(group, token=other) as leaves:
-            with talk.transaction():
-                talk("SELECT usher.set_category(%s, join => 'owner')",
+            with db.transaction():
+                db("SELECT usher.set_category(%s, join => 'owner')",
                      category)
-                talk("SELECT usher.broadcast_text(%s, 'secret')", group)
+                db("SELECT usher.broadcast_text(%s, 'secret')", group)
             messages, close = seen_by(leaves)
             assert messages == [] and close.code == 4403
             assert stays.receive() == "secret"
 
 
 def test_who_may_stay_misses_nothing_and_keeps_the_order_over_new_rules(
-        usherd, talk, category, token):
+        usherd, db, category, token):
     group = f"{category}_1"
     with usherd.connect(group, token=token) as client:
         for i in range(100):
-            with talk.transaction():
-                talk("SELECT usher.broadcast_text(%s, %s)", group, f"{i} a")
-                talk("SELECT usher.set_category(%s, join => 'authenticated')",
+            with db.transaction():
+                db("SELECT usher.broadcast_text(%s, %s)", group, f"{i} a")
+                db("SELECT usher.set_category(%s, join => 'authenticated')",
                      category)
-                talk("SELECT usher.broadcast_text(%s, %s)", group, f"{i} b")
+                db("SELECT usher.broadcast_text(%s, %s)", group, f"{i} b")
         assert [client.receive() for _ in range(200)] == \
             [f"{i} {c}" for i in range(100) for c in "ab"]
 
 
 def test_a_question_about_an_open_client_that_raises_closes_it_1011(
-        usherd, talk, category, token, sql):
+        usherd, db, category, token, sql):
     """Not knowing for good is not the same as not knowing yet."""
     with usherd.connect(f"{category}_1", token=token) as client:
         sql("ALTER TABLE authtoken_token RENAME TO hidden_token")
         try:
-            talk("SELECT usher.set_category(%s, join => 'authenticated')",
+            db("SELECT usher.set_category(%s, join => 'authenticated')",
                  category)
             messages, close = seen_by(client)
         finally:

@@ -10,25 +10,6 @@ from harness.client import Closed, Refused
 from support_groups import Sql
 
 
-@pytest.fixture
-def db(site):
-    db = Sql(site)
-    yield db
-    db.close()
-
-
-@pytest.fixture
-def person(db):
-    return db.add_person()
-
-
-@pytest.fixture
-def category(db, number):
-    name = f"c{number}"
-    yield name
-    db("SELECT usher.drop_category(%s)", name)
-
-
 class Sockets:
     """Everything that can be open when something is revoked: two people, each
     by token, by a key the token issued and by a key of the user's own, and
