@@ -8,9 +8,9 @@
 # PG_CONFIG=... test/regress.sh.  14.23 and 16.0 were run so, by hand, once.
 #
 # Each suite is a root made by debootstrap (about 2 GB, one or two minutes the
-# first time, then kept), in which matrix_suite.sh runs for three.  Prints "ok" and "not ok"
-# lines and "N passed, N failed" last; whole logs stay beside the roots.  Needs
-# root and the network, so it is not a part of make check.
+# first time, then kept), in which matrix_suite.sh runs for three.  Prints "ok"
+# and "not ok" lines and "N passed, N failed" last; whole logs stay beside the
+# roots.  Needs root and the network, so it is not a part of make check.
 #
 #	ROOTS=DIR	where the roots stay (build/matrix)
 #	MIRROR=URL	a Debian mirror; otherwise the one apt uses here
