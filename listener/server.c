@@ -342,6 +342,11 @@ start(Server *server, char *error, size_t error_cap)
 	env->hub = hub_create();
 	if (env->loop == NULL || env->hub == NULL)
 		return false;
+	/* First of all: whoever is told that we listen may ask us to stop. */
+	if (!loop_on_signal(env->loop, SIGTERM, on_stop_signal, server) ||
+		!loop_on_signal(env->loop, SIGINT, on_stop_signal, server) ||
+		!loop_on_signal(env->loop, SIGHUP, on_reload_signal, server))
+		return false;
 	env->transport = transport_create(
 		env->loop, &transport, &reception_transport_handler, error, error_cap);
 	if (env->transport == NULL)
@@ -359,9 +364,7 @@ start(Server *server, char *error, size_t error_cap)
 	if (env->calls == NULL || env->feed == NULL)
 		return false;
 	loop_add_turn_step(env->loop, on_turn, server);
-	return loop_on_signal(env->loop, SIGTERM, on_stop_signal, server) &&
-		   loop_on_signal(env->loop, SIGINT, on_stop_signal, server) &&
-		   loop_on_signal(env->loop, SIGHUP, on_reload_signal, server);
+	return true;
 }
 
 static void

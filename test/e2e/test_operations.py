@@ -648,3 +648,14 @@ def test_check_notices_a_key_of_another_certificate(usherd_says, tmp_path):
                                     f"--tls-key={tmp_path}/theirs.key")
     assert status == 2
     assert "tls_key does not belong to tls_certificate" in errors
+
+
+def test_a_listener_told_to_stop_as_soon_as_it_listens_ends_with_status_0():
+    for _ in range(20):
+        usherd = Usherd(f"host=127.0.0.1 port={free_port()}")
+        usherd.start(wait=False)
+        try:
+            usherd.wait_log(r"listening on ")
+            assert usherd.stop() == 0
+        finally:
+            usherd.remove()
