@@ -1,14 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * digest.c
- *	  Hashes, base64 and random bytes: the listener's only door to OpenSSL.
+ *	  SHA-1 and base64 for the handshake, by OpenSSL.
  *
  *-------------------------------------------------------------------------
  */
 #include <limits.h>
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
 #include "digest.h"
 
@@ -29,12 +28,4 @@ digest_base64(char *out, const void *bytes, size_t len)
 	}
 	return (size_t) EVP_EncodeBlock((unsigned char *) out,
 									(const unsigned char *) bytes, (int) len);
-}
-
-bool
-digest_random(void *out, size_t len)
-{
-	if (len > INT_MAX)
-		return false;
-	return RAND_bytes((unsigned char *) out, (int) len) == 1;
 }

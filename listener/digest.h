@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * digest.h
- *	  Hashes, base64 and random bytes: the listener's only door to OpenSSL.
+ *	  SHA-1 and base64 for the handshake, by OpenSSL; TLS has its own room.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,7 @@
  *		SHA-1 of len bytes; false when OpenSSL refuses or is out of memory.
  *
  * Only for the handshake (RFC 6455 section 4.2.2), which asks no security of
- *it.
+ * it.
  */
 bool digest_sha1(uint8_t out[DIGEST_SHA1_LEN], const void *bytes,
 				 size_t len) MUST_CHECK;
@@ -32,12 +32,5 @@ bool digest_sha1(uint8_t out[DIGEST_SHA1_LEN], const void *bytes,
  * out must hold DIGEST_BASE64_LEN(len) + 1 bytes.  Returns the length written.
  */
 size_t digest_base64(char *out, const void *bytes, size_t len);
-
-/*
- * digest_random
- *		Fill out with len unpredictable bytes; false when there are none to be
- *		had, and out must then not be used.
- */
-bool digest_random(void *out, size_t len) MUST_CHECK;
 
 #endif

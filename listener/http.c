@@ -329,7 +329,6 @@ http_reason_phrase(int status)
 		case 429: return "Too Many Requests";
 		case 431: return "Request Header Fields Too Large";
 		case 500: return "Internal Server Error";
-		case 501: return "Not Implemented";
 		case 503: return "Service Unavailable";
 		case 505: return "HTTP Version Not Supported";
 		default: return "Unknown";
