@@ -3,8 +3,9 @@
  * credentials.h
  *	  Which credential a request presents.  Pure: looks nothing up.
  *
- * Carriers in order: Authorization header, ?session_key=, ?token= (only when
- * allowed).  The first one present decides; a malformed one is refused, never
+ * Carriers in order: Authorization header; ?session_key=, ?token= (only when
+ * allowed); subprotocol usher.auth.<base64url>; the JWT cookie; the session
+ * cookie.  The first one present decides; a malformed one is refused, never
  * passed over and never anonymous.
  *
  *-------------------------------------------------------------------------
@@ -18,10 +19,28 @@
 /* Longest credential we ask the database about, in bytes. */
 #define CREDENTIAL_MAX 8192
 
+/* Kinds, as usher.authenticate() calls them. */
+#define CREDENTIAL_TOKEN "token"
+#define CREDENTIAL_SESSION "session"
+#define CREDENTIAL_DJANGO_SESSION "django_session"
+#define CREDENTIAL_JWT "jwt"
+#define CREDENTIAL_KNOX "knox"
+#define CREDENTIAL_ANONYMOUS "anonymous"
+
 typedef struct CredentialOptions
 {
-	const char *token_keyword; /* DRF: TokenAuthentication.keyword, "Token" */
-	bool		allow_query_token; /* ?token= */
+	/*
+	 * Words of the Authorization header and what follows them, such as
+	 * "Token=token, Bearer=jwt, JWT=drf-jwt".  token and knox: without case
+	 * (DRF, knox); jwt: with case (simplejwt's AUTH_HEADER_TYPES); drf-jwt: a
+	 * jwt without case (djangorestframework-jwt, drf-jwt).
+	 */
+	const char *header_keywords;
+	bool		allow_query_token;			/* ?token= */
+	bool		allow_query_django_session; /* ?session_key= may also be the
+											 * key of a Django session */
+	const char *jwt_cookie;					/* name, "" for none */
+	const char *session_cookie; /* SESSION_COOKIE_NAME, "" for none */
 } CredentialOptions;
 
 typedef enum CredentialStatus
@@ -34,11 +53,12 @@ typedef enum CredentialStatus
 typedef struct Credential
 {
 	CredentialStatus status;
-	const char		*kind; /* "token", "session", or "anonymous" when none */
-	const char *reason;	   /* only when refused: no_credentials, has_spaces, */
-						   /* invalid_characters, unknown_token, */
-						   /* unknown_session or malformed_credential */
-	const char *detail;	   /* DRF's own sentence for that reason, or ours */
+	const char		*kind;		  /* one of the above; anonymous when none */
+	bool			 from_cookie; /* counts only with an allowed Origin */
+	const char *reason; /* only when refused: no_credentials, has_spaces, */
+						/* invalid_characters, unknown_token, */
+						/* unknown_session or malformed_credential */
+	const char *detail; /* DRF's own sentence for that reason, or ours */
 	size_t		len;
 	/* NUL-terminated; to be wiped by credential_wipe */
 	char value[CREDENTIAL_MAX + 1];
@@ -49,13 +69,33 @@ typedef struct Credential
  *		The credential of this request.
  *
  * Header rules are DRF's to the letter (rest_framework/authentication.py,
- * TokenAuthentication.authenticate): split at ASCII white space, keyword
- * without case, exactly two parts, valid UTF-8.  Another scheme is "not
- * attempted": the next carrier counts.  A value with a NUL is unknown_token
- * (PostgreSQL's text cannot hold it; Django answers 500); an over-long one too.
+ * TokenAuthentication.authenticate): split at ASCII white space, exactly two
+ * parts, valid UTF-8.  Another scheme is "not attempted": the next carrier
+ * counts.  A value with a NUL is unknown_token (PostgreSQL's text cannot hold
+ * it; Django answers 500); an over-long one too.
+ *
+ * The value of the subprotocol, base64url without padding (RFC 4648 section
+ * 5), is either what an Authorization header would hold ("Bearer x.y.z") or a
+ * bare credential, told by its form: two periods make a JWT, 43 characters of
+ * base64url one of our session keys, anything else is a token.
+ *
+ * ?session_key= with allow_query_django_session: 43 characters are one of our
+ * keys, anything else is Django's, whose column holds 40.
  */
 void credential_find(Credential *credential, const HttpRequest *request,
 					 const CredentialOptions *options);
+
+/*
+ * credential_check_keywords
+ *		Whether a text may be header_keywords; else the end of a sentence that
+ *		says what is wrong with it.  At least one; each word is a token of RFC
+ *		9110 of at most 32 characters, and none is there twice (without case).
+ */
+bool credential_check_keywords(const char *keywords, char *error,
+							   size_t error_cap) MUST_CHECK;
+
+/* The first word of header_keywords, for WWW-Authenticate. */
+Slice credential_first_keyword(const char *keywords);
 
 /* Overwrite the value, in a way that the compiler does not leave out. */
 void credential_wipe(Credential *credential);

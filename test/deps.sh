@@ -1,27 +1,30 @@
 #!/bin/sh
-# deps.sh build|demo|bench|check - install Debian packages that are missing.
+# deps.sh build|vectors|demo|bench|check - install missing Debian packages.
 #
-# Each set contains the one before it; bench needs what demo needs.  Says one
-# line when it installs something and nothing when all is there.  DEPS=skip
-# leaves everything alone, for those who have the same things from elsewhere.
+# check contains all the others; bench needs what demo needs.  Says one line
+# when it installs something and nothing when all is there.  DEPS=skip leaves
+# everything alone, for those who have the same things from elsewhere.
 set -eu
 
 [ "${DEPS:-}" = skip ] && exit 0
 
 build='build-essential pkg-config postgresql-15 postgresql-server-dev-15
 	libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libpq-dev libssl-dev
-	libinih-dev uthash-dev'
-demo='python3 python3-django python3-djangorestframework python3-psycopg2
-	python3-websockets'
-check='libjansson-dev python3-pytest python3-selenium chromium
-	chromium-driver clang clang-format libclang-rt-14-dev openssl curl valgrind'
+	zlib1g-dev libinih-dev uthash-dev'
+vectors='libjansson-dev'
+demo='python3 python3-django python3-djangorestframework
+	python3-djangorestframework-simplejwt python3-psycopg2 python3-websockets'
+check='python3-django-channels libfaketime python3-pytest python3-selenium
+	chromium chromium-driver clang clang-format libclang-rt-14-dev openssl curl
+	valgrind'
 
 case ${1:-} in
 	build) wanted=$build ;;
+	vectors) wanted="$build $vectors" ;;
 	demo | bench) wanted="$build $demo" ;;
-	check) wanted="$build $demo $check" ;;
+	check) wanted="$build $vectors $demo $check" ;;
 	*)
-		echo "usage: deps.sh build|demo|bench|check" >&2
+		echo "usage: deps.sh build|vectors|demo|bench|check" >&2
 		exit 2
 		;;
 esac
