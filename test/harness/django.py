@@ -198,6 +198,14 @@ class Browser:
             {"Content-Type": "application/x-www-form-urlencoded",
              "Referer": self.site.url + path})
 
+    def sign_in(self, name, password):
+        """Through Django's own LoginView; afterwards cookies has a session."""
+        answer = self.post_form("/accounts/login/",
+                                {"username": name, "password": password})
+        if answer.status != 302:
+            raise RuntimeError(f"sign in of {name}: {answer.status}")
+        return self
+
     def log_in(self, name, password):
         """Through the admin's log-in form: the user must be staff."""
         answer = self.post_form("/admin/login/",

@@ -154,5 +154,16 @@ class Usherd:
             headers.append(("Authorization", f"Token {token}"))
         return Client(self.url(group, session_key), headers, **kwargs)
 
+    @property
+    def origin(self):
+        """The Origin of a page that this listener's own address serves."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect_by_cookie(self, group, value, name="sessionid", **kwargs):
+        """A Client as a browser makes it on a page of the same origin."""
+        kwargs.setdefault("origin", self.origin)
+        return self.connect(group, headers={"Cookie": f"{name}={value}"},
+                            **kwargs)
+
     def raw(self, **kwargs):
         return Raw(self.port, **kwargs)

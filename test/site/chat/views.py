@@ -1,7 +1,9 @@
 import json
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.db import connection, transaction
+from django.http import JsonResponse
 from django.shortcuts import render
 from rest_framework.decorators import api_view
 from rest_framework.exceptions import PermissionDenied
@@ -22,6 +24,13 @@ def session(request):
     if key is None:
         raise PermissionDenied(reason)
     return Response({"session_key": key, "expires_at": expires_at})
+
+
+@login_required
+def short_session(request):
+    """The key of the visitor's own Django session, good for two minutes."""
+    request.session.set_expiry(120)
+    return JsonResponse({"session_key": request.session.session_key})
 
 
 @api_view(["POST"])
