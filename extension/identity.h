@@ -13,7 +13,13 @@
 
 #define IDENTITY_KIND_TOKEN "token"
 #define IDENTITY_KIND_SESSION "session"
+#define IDENTITY_KIND_DJANGO_SESSION "django_session"
+#define IDENTITY_KIND_JWT "jwt"
+#define IDENTITY_KIND_KNOX "knox"
 #define IDENTITY_KIND_ANONYMOUS "anonymous"
+
+/* A Django session that is good, but nobody is logged in with it. */
+#define IDENTITY_NO_USER_IN_SESSION "no_user_in_session"
 
 /*
  * When valid is false only reason and kind are set, and kind only if it is
@@ -26,8 +32,8 @@ typedef struct Identity
 	char	   *user_id;
 	char	   *username;	   /* or NULL */
 	const char *kind;		   /* a constant, or NULL */
-	char	   *credential_id; /* 64 lower-case hex digits */
-	char	   *issuer_id;	   /* the same, or NULL */
+	char	   *credential_id; /* lower-case hex digits */
+	char	   *issuer_id;	   /* 64 of them, or NULL */
 	bool		has_expiry;
 	TimestampTz expires_at;
 	ArrayType  *groups; /* text[]; NULL: all */
@@ -64,9 +70,20 @@ extern void identity_recheck(const char *kind, const char *user_id,
 extern void identity_of_user(const char *user_id, Identity *identity);
 
 /*
- * identity_token_id
- *		The credential id of a token with this key, valid or not.
+ * identity_token_id, identity_django_session_id, identity_knox_id
+ *		The credential id of a token or a Django session with this key, or of
+ *		a knox token with this digest, valid or not.
  */
 extern char *identity_token_id(const char *key, size_t len);
+extern char *identity_django_session_id(const char *key, size_t len);
+extern char *identity_knox_id(const char *digest);
+
+/*
+ * identity_jti_id, identity_drf_jwt_issuer_id
+ *		The issuer id of JWTs with this jti; or of this drf-jwt token, by its
+ *		jti if it has one, else as a whole.  Neither need be valid.
+ */
+extern char *identity_jti_id(const char *jti);
+extern char *identity_drf_jwt_issuer_id(const char *token, size_t len);
 
 #endif /* USHER_IDENTITY_H */

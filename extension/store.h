@@ -17,6 +17,8 @@
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 
+#include "knox.h"
+
 #define STORE_HASH_BYTES 32			 /* SHA-256 */
 #define STORE_USER_ID_MAX_BYTES 1000 /* longer ones would not fit a notice */
 
@@ -73,6 +75,8 @@ typedef struct StoreUser
 	char *user_id;	/* the key's text output */
 	char *username; /* or NULL */
 	bool  active;
+	char *password; /* the column as it is; NULL unless it was asked for, is
+					 * null or there is no such column */
 } StoreUser;
 
 /*
@@ -92,6 +96,22 @@ extern StoreStatus store_user_by_id(const char *user_id, StoreUser *user,
 									List **token_keys);
 
 /*
+ * store_user_with_password
+ *		A user by the text of the key, and the password column.
+ */
+extern StoreStatus store_user_with_password(const char *user_id,
+											StoreUser  *user);
+
+/*
+ * store_user_by_claim, store_user_by_username
+ *		The user whom a JWT names, and the password column: by the column in
+ *		which simplejwt's USER_ID_FIELD is kept, or by name, exactly.
+ */
+extern StoreStatus store_user_by_claim(const char *claim, StoreUser *user);
+extern StoreStatus store_user_by_username(const char *username,
+										  StoreUser	 *user);
+
+/*
  * store_canonical_user_id
  *		The text as the user table's key would print it ('007' is 7).
  *
@@ -99,6 +119,9 @@ extern StoreStatus store_user_by_id(const char *user_id, StoreUser *user,
  * itself is returned.
  */
 extern char *store_canonical_user_id(const char *user_id);
+
+/* Whether tokens are looked for among knox's: the site has no others. */
+extern bool store_tokens_are_knox(void);
 
 /*
  * store_delete_token, store_delete_tokens_of
@@ -110,12 +133,82 @@ extern char *store_canonical_user_id(const char *user_id);
 extern uint64 store_delete_token(text *key);
 extern uint64 store_delete_tokens_of(const char *user_id);
 
+/* ---- Django's sessions, knox, blacklists: store_credential.c ---- */
+
+typedef struct StoreDjangoSession
+{
+	char	   *data;
+	size_t		data_len;
+	TimestampTz expires_at;
+} StoreDjangoSession;
+
+/*
+ * store_django_session_find
+ *		The row with this session key, expired or not; never STORE_BAD_ID.
+ */
+extern StoreStatus store_django_session_find(const char *key, size_t len,
+											 StoreDjangoSession *session);
+
+/* A row of knox's table and its user. */
+typedef struct StoreKnox
+{
+	StoreStatus status; /* STORE_FOUND or STORE_BAD_ID: of the user */
+	StoreUser	user;
+	char	   *digest;
+	char	   *salt; /* before knox 4.2, else NULL */
+	bool		has_expiry;
+	TimestampTz expires_at;
+} StoreKnox;
+
+/*
+ * store_knox_by_key, store_knox_of
+ *		The rows (StoreKnox *) with this token_key, or of a user; expired ones
+ *		too.  An empty list is STORE_ABSENT.
+ */
+extern StoreStatus store_knox_by_key(const char *token_key, List **rows);
+extern StoreStatus store_knox_of(const char *user_id, List **rows);
+
+/* How the attached table is laid out; meaningful only when there is one. */
+extern KnoxFormat store_knox_format(void);
+
+/*
+ * store_jti_is_blacklisted
+ *		Whether simplejwt's blacklist has a token with this jti; false when
+ *		there are no such tables.
+ */
+extern bool store_jti_is_blacklisted(const char *jti);
+
+/*
+ * store_drf_jwt_is_blacklisted
+ *		Whether drf-jwt's blacklist has this token, as a whole or by its id;
+ *		false when there is no such table.  Either may be NULL.
+ */
+extern bool store_drf_jwt_is_blacklisted(const char *token, const char *jti);
+
+/*
+ * store_outstanding_jti
+ *		The jti of a row of simplejwt's outstanding tokens, by the text of its
+ *		id; NULL: there is none.
+ */
+extern char *store_outstanding_jti(const char *row_id);
+
+/*
+ * store_delete_django_session, store_delete_knox, store_delete_knox_of
+ *		Delete rows of the site's; its triggers announce them.
+ *
+ * The first two raise 55000 when there is no such table, the third returns 0.
+ */
+extern uint64 store_delete_django_session(text *key);
+extern uint64 store_delete_knox(const char *digest);
+extern uint64 store_delete_knox_of(const char *user_id);
+
 /* ---- session keys ---- */
 
 typedef struct StoreSession
 {
 	char	   *user_id;
-	char	   *issuer_id; /* or NULL */
+	char	   *issuer_id;	 /* or NULL */
+	char	   *issuer_kind; /* read only; or NULL */
 	TimestampTz expires_at;
 	ArrayType  *groups; /* or NULL: all */
 	bool		limited;
