@@ -46,8 +46,9 @@ typedef enum JsonType
 typedef struct JsonValue
 {
 	JsonType	type;
-	const char *text; /* of a string: between the quotes, still escaped */
-	size_t		len;
+	const char *text; /* of a string: between the quotes, still escaped; of an
+					   * array or object: with its brackets */
+	size_t len;
 } JsonValue;
 
 /* A member that is asked for by its name (NUL-terminated, ASCII). */
@@ -60,8 +61,9 @@ typedef struct JsonMember
 typedef enum JsonStatus
 {
 	JSON_OK,
-	JSON_INVALID,	   /* not JSON, or deeper than JSON_MAX_DEPTH */
-	JSON_NOT_AN_OBJECT /* JSON, but something else at the top */
+	JSON_INVALID,		/* not JSON, or deeper than JSON_MAX_DEPTH */
+	JSON_NOT_AN_OBJECT, /* JSON, but something else at the top */
+	JSON_NO_MEMORY		/* only when duplicates are asked for */
 } JsonStatus;
 
 /*
@@ -71,8 +73,12 @@ typedef enum JsonStatus
  * Names are compared after unescaping; of two equal names the last counts, as
  * in Python.  *duplicate (may be NULL) becomes true when two names of the
  * outermost object are equal after unescaping, wanted or not.  White space
- * around the object is allowed, anything else is not.  Takes time linear in
- * len, whatever the document.
+ * around the object is allowed, anything else is not.  Unless JSON_OK, every
+ * member is JSON_ABSENT.
+ *
+ * Takes time linear in len whatever the document, and with duplicate a factor
+ * of the logarithm of the number of names; allocates only with duplicate and
+ * more names than tokens have.
  */
 extern JsonStatus json_object(const char *text, size_t len,
 							  JsonEncoding encoding, JsonMember *members,
