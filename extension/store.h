@@ -18,6 +18,7 @@
 #include "utils/array.h"
 
 #include "knox.h"
+#include "store_options.h"
 
 #define STORE_HASH_BYTES 32			 /* SHA-256 */
 #define STORE_USER_ID_MAX_BYTES 1000 /* longer ones would not fit a notice */
