@@ -150,7 +150,7 @@ typedef struct StoreDjangoSession
 extern StoreStatus store_django_session_find(const char *key, size_t len,
 											 StoreDjangoSession *session);
 
-/* A row of knox's table and its user. */
+/* A row of knox's table. */
 typedef struct StoreKnox
 {
 	StoreStatus status; /* STORE_FOUND or STORE_BAD_ID: of the user */
@@ -162,12 +162,20 @@ typedef struct StoreKnox
 } StoreKnox;
 
 /*
- * store_knox_by_key, store_knox_of
- *		The rows (StoreKnox *) with this token_key, or of a user; expired ones
- *		too.  An empty list is STORE_ABSENT.
+ * store_knox_by_key
+ *		The rows (StoreKnox *) with this token_key, expired or not; often one.
+ *
+ * An empty list is STORE_ABSENT.
  */
 extern StoreStatus store_knox_by_key(const char *token_key, List **rows);
-extern StoreStatus store_knox_of(const char *user_id, List **rows);
+
+/*
+ * store_knox_of
+ *		A user by the text of the key, and his rows, of which there may be
+ *		none.
+ */
+extern StoreStatus store_knox_of(const char *user_id, StoreUser *user,
+								 List **rows);
 
 /* How the attached table is laid out; meaningful only when there is one. */
 extern KnoxFormat store_knox_format(void);
@@ -181,10 +189,10 @@ extern bool store_jti_is_blacklisted(const char *jti);
 
 /*
  * store_drf_jwt_is_blacklisted
- *		Whether drf-jwt's blacklist has this token, as a whole or by its id;
- *		false when there is no such table.  Either may be NULL.
+ *		Whether drf-jwt's blacklist has this token, as a whole; false when
+ *		there is no such table.
  */
-extern bool store_drf_jwt_is_blacklisted(const char *token, const char *jti);
+extern bool store_drf_jwt_is_blacklisted(const char *token, size_t len);
 
 /*
  * store_outstanding_jti

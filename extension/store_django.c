@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * store_django.c
- *	  Users and tokens in the site's own tables.
+ *	  Where the site's own tables are, and the users and tokens in them.
  *
- * Where they are is said by usher.django, which attach_django writes.  Plans
- * are built from that row on first use, kept for the life of the backend, and
- * built anew when the row says something else.  A table that was dropped and
+ * That is said by usher.django, which attach_django writes.  Plans are built
+ * from that row on first use, kept for the life of the backend, and built
+ * anew when the row says something else.  A table that was dropped and
  * made again is PostgreSQL's business: it plans anew by itself.
  *
  *-------------------------------------------------------------------------
@@ -23,131 +23,154 @@
 #include "store_spi.h"
 #include "user_key.h"
 
-/* What the user table's key is, as usher.django spells it. */
-typedef enum KeyType
-{
-	KEY_SMALLINT,
-	KEY_INTEGER,
-	KEY_BIGINT,
-	KEY_UUID,
-	KEY_TEXT,
-	KEY_OTHER /* compared by its text output */
-} KeyType;
-
-/* usher.django, and the plans built from it; in mapping_context. */
-typedef struct Mapping
-{
-	bool	attached;
-	KeyType key_type;
-	char   *user_table;
-	char   *user_key;
-	char   *username_column; /* or NULL */
-	char   *active_column;	 /* or NULL */
-	char   *token_table;	 /* or NULL, then so are the next two */
-	char   *token_key;
-	char   *token_user;
-} Mapping;
-
 typedef enum MappedPlan
 {
 	PLAN_USER_BY_TOKEN,
 	PLAN_USER_BY_ID,
 	PLAN_USER_WITH_TOKENS,
+	PLAN_USER_WITH_PASSWORD,
+	PLAN_USER_BY_CLAIM,
+	PLAN_USER_BY_USERNAME,
 	PLAN_DELETE_TOKEN,
 	PLAN_DELETE_TOKENS_OF,
 	NUM_MAPPED_PLANS
 } MappedPlan;
 
-static Mapping		 mapping;
+static StoreMapping	 mapping;				 /* in mapping_context */
 static uint64		 mapping_generation = 0; /* 0: not loaded */
 static MemoryContext mapping_context = NULL;
-static SPIPlanPtr	 mapped_plans[NUM_MAPPED_PLANS];
+
+static SPIPlanPtr mapped_plans[NUM_MAPPED_PLANS];
+static uint64	  plans_serial = 0; /* of the mapping they were built from */
 
 /* ---- usher.django ---- */
 
-static KeyType
+/* The columns of usher.django and where their text goes. */
+static const struct
+{
+	const char *name;
+	size_t		offset;
+} mapped_columns[] = {
+	{"user_key_type", offsetof(StoreMapping, user_key_type)},
+	{"user_table", offsetof(StoreMapping, user_table)},
+	{"user_key", offsetof(StoreMapping, user_key)},
+	{"username_column", offsetof(StoreMapping, username_column)},
+	{"active_column", offsetof(StoreMapping, active_column)},
+	{"password_column", offsetof(StoreMapping, password_column)},
+	{"token_table", offsetof(StoreMapping, token_table)},
+	{"token_key", offsetof(StoreMapping, token_key)},
+	{"token_user", offsetof(StoreMapping, token_user)},
+	{"session_table", offsetof(StoreMapping, session_table)},
+	{"knox_table", offsetof(StoreMapping, knox_table)},
+	{"knox_format", offsetof(StoreMapping, knox_format)},
+	{"knox_expiry", offsetof(StoreMapping, knox_expiry)},
+	{"jwt_user_column", offsetof(StoreMapping, jwt_user_column)},
+	{"jwt_user_type", offsetof(StoreMapping, jwt_user_key_type)},
+	{"blacklist_table", offsetof(StoreMapping, blacklist_table)},
+	{"outstanding_table", offsetof(StoreMapping, outstanding_table)},
+	{"drf_blacklist_table", offsetof(StoreMapping, drf_blacklist_table)},
+};
+
+static char **
+mapped_text(StoreMapping *map, int column)
+{
+	return (char **) ((char *) map + mapped_columns[column].offset);
+}
+
+static StoreKeyType
 key_type_of(const char *word)
 {
 	static const struct
 	{
-		const char *word;
-		KeyType		type;
+		const char	*word;
+		StoreKeyType type;
 	} words[] = {
-		{"smallint", KEY_SMALLINT}, {"integer", KEY_INTEGER},
-		{"bigint", KEY_BIGINT},		{"uuid", KEY_UUID},
-		{"text", KEY_TEXT},
+		{"smallint", STORE_KEY_SMALLINT}, {"integer", STORE_KEY_INTEGER},
+		{"bigint", STORE_KEY_BIGINT},	  {"uuid", STORE_KEY_UUID},
+		{"text", STORE_KEY_TEXT},
 	};
 	int i;
 
-	for (i = 0; i < (int) lengthof(words); i++)
+	for (i = 0; word != NULL && i < (int) lengthof(words); i++)
 	{
 		if (strcmp(words[i].word, word) == 0)
 			return words[i].type;
 	}
-	return KEY_OTHER;
+	return STORE_KEY_OTHER;
+}
+
+static KnoxFormat
+knox_format_of(const char *word)
+{
+	if (word != NULL && strcmp(word, "v3") == 0)
+		return KNOX_V3;
+	if (word != NULL && strcmp(word, "v4") == 0)
+		return KNOX_V4;
+	return KNOX_V5;
+}
+
+static const char *
+mapping_query(void)
+{
+	StringInfoData sql;
+	int			   i;
+
+	initStringInfo(&sql);
+	for (i = 0; i < (int) lengthof(mapped_columns); i++)
+		appendStringInfo(&sql, "%s%s", i == 0 ? "SELECT " : ", ",
+						 mapped_columns[i].name);
+	appendStringInfoString(&sql, " FROM usher.django");
+	return sql.data;
 }
 
 /* Reads usher.django; strings go to the current memory context. */
 static void
-load_mapping(Mapping *loaded)
+load_mapping(StoreMapping *loaded)
 {
 	static SPIPlanPtr plan = NULL;
 	MemoryContext	  caller = CurrentMemoryContext;
+	int				  i;
 
 	memset(loaded, 0, sizeof *loaded);
 	store_connect();
-	store_prepared(
-		&plan,
-		"SELECT user_key_type, user_table, user_key, username_column,"
-		" active_column, token_table, token_key, token_user"
-		" FROM usher.django",
-		0, NULL);
+	store_prepared(&plan, plan == NULL ? mapping_query() : NULL, 0, NULL);
 	if (store_execute_latest(plan, NULL, NULL, 1) < 0)
 		elog(ERROR, "could not read usher.django");
-	if (SPI_processed == 1)
-	{
-		loaded->attached = true;
-		loaded->key_type = key_type_of(store_copy_text(0, 1, caller));
-		loaded->user_table = store_copy_text(0, 2, caller);
-		loaded->user_key = store_copy_text(0, 3, caller);
-		loaded->username_column = store_copy_text(0, 4, caller);
-		loaded->active_column = store_copy_text(0, 5, caller);
-		loaded->token_table = store_copy_text(0, 6, caller);
-		loaded->token_key = store_copy_text(0, 7, caller);
-		loaded->token_user = store_copy_text(0, 8, caller);
-	}
+	loaded->attached = SPI_processed == 1;
+	for (i = 0; loaded->attached && i < (int) lengthof(mapped_columns); i++)
+		*mapped_text(loaded, i) = store_copy_text(0, i + 1, caller);
 	SPI_finish();
+	loaded->key_type = key_type_of(loaded->user_key_type);
+	loaded->jwt_user_type = key_type_of(loaded->jwt_user_key_type);
+	loaded->knox_layout = knox_format_of(loaded->knox_format);
 }
 
 static bool
-same_text(const char *a, const char *b)
+same_mapping(StoreMapping *a, StoreMapping *b)
 {
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+	int i;
+
+	if (a->attached != b->attached)
+		return false;
+	for (i = 0; i < (int) lengthof(mapped_columns); i++)
+	{
+		const char *left = *mapped_text(a, i);
+		const char *right = *mapped_text(b, i);
+
+		if (left == NULL || right == NULL ? left != right
+										  : strcmp(left, right) != 0)
+			return false;
+	}
+	return true;
 }
 
-static bool
-same_mapping(const Mapping *a, const Mapping *b)
-{
-	return a->attached == b->attached && a->key_type == b->key_type &&
-		   same_text(a->user_table, b->user_table) &&
-		   same_text(a->user_key, b->user_key) &&
-		   same_text(a->username_column, b->username_column) &&
-		   same_text(a->active_column, b->active_column) &&
-		   same_text(a->token_table, b->token_table) &&
-		   same_text(a->token_key, b->token_key) &&
-		   same_text(a->token_user, b->token_user);
-}
-
-/*
- * The current mapping; its plans are those of this mapping or NULL.
- */
-static const Mapping *
-current_mapping(void)
+const StoreMapping *
+store_mapping(void)
 {
 	uint64		  now = store_generation();
 	MemoryContext context;
 	MemoryContext caller;
-	Mapping		  loaded;
+	StoreMapping  loaded;
 
 	if (mapping_generation == now)
 		return &mapping;
@@ -166,44 +189,40 @@ current_mapping(void)
 			MemoryContextDelete(mapping_context);
 		MemoryContextSetParent(context, CacheMemoryContext);
 		mapping_context = context;
+		loaded.serial = mapping.serial + 1;
 		mapping = loaded;
-
-		/*
-		 * The former plans are not freed: a trigger of the site's may have
-		 * called us while one of them runs.  A mapping changes a few times
-		 * in the life of a site, so this is no leak that grows.
-		 */
-		memset(mapped_plans, 0, sizeof mapped_plans);
 	}
 	mapping_generation = now;
 	return &mapping;
 }
 
-/* ---- the key of the user table ---- */
+/* ---- keys ---- */
 
-static Oid
-key_param_type(KeyType type)
+Oid
+store_key_param_type(StoreKeyType type)
 {
 	switch (type)
 	{
-		case KEY_SMALLINT: return INT2OID;
-		case KEY_INTEGER: return INT4OID;
-		case KEY_BIGINT: return INT8OID;
-		case KEY_UUID: return UUIDOID;
-		case KEY_TEXT:
-		case KEY_OTHER: return TEXTOID;
+		case STORE_KEY_SMALLINT: return INT2OID;
+		case STORE_KEY_INTEGER: return INT4OID;
+		case STORE_KEY_BIGINT: return INT8OID;
+		case STORE_KEY_UUID: return UUIDOID;
+		case STORE_KEY_TEXT:
+		case STORE_KEY_OTHER: return TEXTOID;
 	}
 	return TEXTOID; /* not reached: keeps the compiler quiet */
 }
 
-/*
- * The text of a user id as a parameter of a mapped plan.  False: no such key
- * can exist.
- */
-static bool
-key_param(KeyType type, const char *user_id, Datum *value)
+const char *
+store_key_cast(StoreKeyType type)
 {
-	size_t	   len = strlen(user_id);
+	return type == STORE_KEY_OTHER ? "::pg_catalog.text" : "";
+}
+
+bool
+store_key_param(StoreKeyType type, const char *key, Datum *value)
+{
+	size_t	   len = strlen(key);
 	int64	   number;
 	pg_uuid_t *uuid;
 
@@ -211,32 +230,32 @@ key_param(KeyType type, const char *user_id, Datum *value)
 		return false;
 	switch (type)
 	{
-		case KEY_SMALLINT:
-			if (!user_key_parse_integer(user_id, len, PG_INT16_MIN,
-										PG_INT16_MAX, &number))
+		case STORE_KEY_SMALLINT:
+			if (!user_key_parse_integer(key, len, PG_INT16_MIN, PG_INT16_MAX,
+										&number))
 				return false;
 			*value = Int16GetDatum((int16) number);
 			return true;
-		case KEY_INTEGER:
-			if (!user_key_parse_integer(user_id, len, PG_INT32_MIN,
-										PG_INT32_MAX, &number))
+		case STORE_KEY_INTEGER:
+			if (!user_key_parse_integer(key, len, PG_INT32_MIN, PG_INT32_MAX,
+										&number))
 				return false;
 			*value = Int32GetDatum((int32) number);
 			return true;
-		case KEY_BIGINT:
-			if (!user_key_parse_integer(user_id, len, PG_INT64_MIN,
-										PG_INT64_MAX, &number))
+		case STORE_KEY_BIGINT:
+			if (!user_key_parse_integer(key, len, PG_INT64_MIN, PG_INT64_MAX,
+										&number))
 				return false;
 			*value = Int64GetDatum(number);
 			return true;
-		case KEY_UUID:
+		case STORE_KEY_UUID:
 			uuid = palloc(sizeof *uuid);
-			if (!user_key_parse_uuid(user_id, len, uuid->data))
+			if (!user_key_parse_uuid(key, len, uuid->data))
 				return false;
 			*value = UUIDPGetDatum(uuid);
 			return true;
-		case KEY_TEXT:
-		case KEY_OTHER: *value = CStringGetTextDatum(user_id); return true;
+		case STORE_KEY_TEXT:
+		case STORE_KEY_OTHER: *value = CStringGetTextDatum(key); return true;
 	}
 	return false; /* not reached: keeps the compiler quiet */
 }
@@ -244,31 +263,33 @@ key_param(KeyType type, const char *user_id, Datum *value)
 char *
 store_canonical_user_id(const char *user_id)
 {
-	const Mapping *map = current_mapping();
-	Datum		   value;
+	const StoreMapping *map = store_mapping();
+	Datum				value;
 
 	if (!map->attached)
 		return strlen(user_id) <= STORE_USER_ID_MAX_BYTES ? pstrdup(user_id)
 														  : NULL;
-	if (!key_param(map->key_type, user_id, &value))
+	if (!store_key_param(map->key_type, user_id, &value))
 		return NULL;
 	switch (map->key_type)
 	{
-		case KEY_SMALLINT: return psprintf("%d", DatumGetInt16(value));
-		case KEY_INTEGER: return psprintf("%d", DatumGetInt32(value));
-		case KEY_BIGINT: return psprintf(INT64_FORMAT, DatumGetInt64(value));
-		case KEY_UUID:
+		case STORE_KEY_SMALLINT: return psprintf("%d", DatumGetInt16(value));
+		case STORE_KEY_INTEGER: return psprintf("%d", DatumGetInt32(value));
+		case STORE_KEY_BIGINT:
+			return psprintf(INT64_FORMAT, DatumGetInt64(value));
+		case STORE_KEY_UUID:
 			return DatumGetCString(DirectFunctionCall1(uuid_out, value));
-		case KEY_TEXT:
-		case KEY_OTHER: return pstrdup(user_id);
+		case STORE_KEY_TEXT:
+		case STORE_KEY_OTHER: return pstrdup(user_id);
 	}
 	return NULL; /* not reached: keeps the compiler quiet */
 }
 
 /* ---- users and tokens ---- */
 
-static void
-append_user_columns(StringInfo sql, const Mapping *map)
+void
+store_append_user_columns(StringInfo sql, const StoreMapping *map,
+						  bool with_password)
 {
 	appendStringInfo(sql, "SELECT u.%s::pg_catalog.text, ", map->user_key);
 	if (map->username_column != NULL)
@@ -276,19 +297,58 @@ append_user_columns(StringInfo sql, const Mapping *map)
 	else
 		appendStringInfoString(sql, "NULL::pg_catalog.text, ");
 	if (map->active_column != NULL)
-		appendStringInfo(sql, "u.%s", map->active_column);
+		appendStringInfo(sql, "u.%s, ", map->active_column);
 	else
-		appendStringInfoString(sql, "true");
+		appendStringInfoString(sql, "true, ");
+	if (with_password && map->password_column != NULL)
+		appendStringInfo(sql, "u.%s::pg_catalog.text", map->password_column);
+	else
+		appendStringInfoString(sql, "NULL::pg_catalog.text");
+}
+
+StoreStatus
+store_read_user(int row, StoreUser *user, MemoryContext context)
+{
+	Datum active;
+	bool  isnull;
+
+	user->user_id = store_copy_text(row, 1, context);
+	user->username = store_copy_text(row, 2, context);
+	active = store_column(row, 3, &isnull);
+	user->active = !isnull && DatumGetBool(active);
+	user->password = store_copy_text(row, 4, context);
+	/* Its revocation could not be announced. */
+	if (user->user_id == NULL ||
+		strlen(user->user_id) > STORE_USER_ID_MAX_BYTES)
+		return STORE_BAD_ID;
+	return STORE_FOUND;
+}
+
+/* Appends: whose column is the parameter. */
+static void
+append_user_where(StringInfo sql, const char *column, const char *cast)
+{
+	appendStringInfo(sql, " WHERE u.%s%s OPERATOR(pg_catalog.=) $1", column,
+					 cast);
 }
 
 static SPIPlanPtr
-mapped_plan(MappedPlan which, const Mapping *map)
+mapped_plan(MappedPlan which, const StoreMapping *map)
 {
-	/* A key of another type is compared as text, on both sides. */
-	const char	  *cast = map->key_type == KEY_OTHER ? "::pg_catalog.text" : "";
+	const char	  *cast = store_key_cast(map->key_type);
 	Oid			   type = TEXTOID;
 	StringInfoData sql;
 
+	/*
+	 * The former plans are not freed: a trigger of the site's may have called
+	 * us while one of them runs.  A mapping changes a few times in the life
+	 * of a site, so this is no leak that grows.
+	 */
+	if (plans_serial != map->serial)
+	{
+		memset(mapped_plans, 0, sizeof mapped_plans);
+		plans_serial = map->serial;
+	}
 	if (mapped_plans[which] != NULL)
 		return mapped_plans[which];
 
@@ -296,7 +356,7 @@ mapped_plan(MappedPlan which, const Mapping *map)
 	switch (which)
 	{
 		case PLAN_USER_BY_TOKEN:
-			append_user_columns(&sql, map);
+			store_append_user_columns(&sql, map, false);
 			appendStringInfo(&sql,
 							 " FROM %s AS t JOIN %s AS u"
 							 " ON u.%s%s OPERATOR(pg_catalog.=) t.%s%s"
@@ -305,21 +365,35 @@ mapped_plan(MappedPlan which, const Mapping *map)
 							 cast, map->token_user, cast, map->token_key);
 			break;
 		case PLAN_USER_BY_ID:
+		case PLAN_USER_WITH_PASSWORD:
+			type = store_key_param_type(map->key_type);
+			store_append_user_columns(&sql, map,
+									  which == PLAN_USER_WITH_PASSWORD);
+			appendStringInfo(&sql, " FROM %s AS u", map->user_table);
+			append_user_where(&sql, map->user_key, cast);
+			break;
 		case PLAN_USER_WITH_TOKENS:
-			type = key_param_type(map->key_type);
-			append_user_columns(&sql, map);
-			if (which == PLAN_USER_WITH_TOKENS)
-				appendStringInfo(&sql,
-								 ", t.%s::pg_catalog.text"
-								 " FROM %s AS u LEFT JOIN %s AS t"
-								 " ON u.%s%s OPERATOR(pg_catalog.=) t.%s%s",
-								 map->token_key, map->user_table,
-								 map->token_table, map->user_key, cast,
-								 map->token_user, cast);
-			else
-				appendStringInfo(&sql, " FROM %s AS u", map->user_table);
-			appendStringInfo(&sql, " WHERE u.%s%s OPERATOR(pg_catalog.=) $1",
-							 map->user_key, cast);
+			type = store_key_param_type(map->key_type);
+			store_append_user_columns(&sql, map, false);
+			appendStringInfo(&sql,
+							 ", t.%s::pg_catalog.text"
+							 " FROM %s AS u LEFT JOIN %s AS t"
+							 " ON u.%s%s OPERATOR(pg_catalog.=) t.%s%s",
+							 map->token_key, map->user_table, map->token_table,
+							 map->user_key, cast, map->token_user, cast);
+			append_user_where(&sql, map->user_key, cast);
+			break;
+		case PLAN_USER_BY_CLAIM:
+			type = store_key_param_type(map->jwt_user_type);
+			store_append_user_columns(&sql, map, true);
+			appendStringInfo(&sql, " FROM %s AS u", map->user_table);
+			append_user_where(&sql, map->jwt_user_column,
+							  store_key_cast(map->jwt_user_type));
+			break;
+		case PLAN_USER_BY_USERNAME:
+			store_append_user_columns(&sql, map, true);
+			appendStringInfo(&sql, " FROM %s AS u", map->user_table);
+			append_user_where(&sql, map->username_column, "::pg_catalog.text");
 			break;
 		case PLAN_DELETE_TOKEN:
 			appendStringInfo(&sql,
@@ -328,7 +402,7 @@ mapped_plan(MappedPlan which, const Mapping *map)
 							 map->token_table, map->token_key);
 			break;
 		case PLAN_DELETE_TOKENS_OF:
-			type = key_param_type(map->key_type);
+			type = store_key_param_type(map->key_type);
 			appendStringInfo(&sql,
 							 "DELETE FROM %s AS t"
 							 " WHERE t.%s%s OPERATOR(pg_catalog.=) $1",
@@ -339,92 +413,125 @@ mapped_plan(MappedPlan which, const Mapping *map)
 	return store_prepared(&mapped_plans[which], sql.data, 1, &type);
 }
 
-/* Reads the first row of an answer that begins with the user's columns. */
+/*
+ * Runs a plan whose answer is one user.  A column that somebody chose may not
+ * be unique: Django identifies nobody by a value which two users have.
+ */
 static StoreStatus
-read_user(StoreUser *user, MemoryContext caller)
+query_user(MappedPlan which, const StoreMapping *map, Datum value,
+		   StoreUser *user)
 {
-	Datum active;
-	bool  isnull;
+	MemoryContext caller = CurrentMemoryContext;
+	StoreStatus	  status = STORE_ABSENT;
+	bool chosen = which == PLAN_USER_BY_CLAIM || which == PLAN_USER_BY_USERNAME;
 
-	if (SPI_processed == 0)
-		return STORE_ABSENT;
-	user->user_id = store_copy_text(0, 1, caller);
-	user->username = store_copy_text(0, 2, caller);
-	active = store_column(0, 3, &isnull);
-	user->active = !isnull && DatumGetBool(active);
-	/* Its revocation could not be announced. */
-	if (user->user_id == NULL ||
-		strlen(user->user_id) > STORE_USER_ID_MAX_BYTES)
-		return STORE_BAD_ID;
-	return STORE_FOUND;
+	store_connect();
+	store_execute(mapped_plan(which, map), &value, NULL, true, chosen ? 2 : 1);
+	if (SPI_processed == 1)
+		status = store_read_user(0, user, caller);
+	SPI_finish();
+	return status;
 }
 
 StoreStatus
 store_user_by_token(text *key, StoreUser *user)
 {
-	MemoryContext  caller = CurrentMemoryContext;
-	const Mapping *map = current_mapping();
-	Datum		   value = PointerGetDatum(key);
-	StoreStatus	   status;
+	const StoreMapping *map = store_mapping();
 
 	if (!map->attached || map->token_table == NULL)
 		return STORE_NOT_ATTACHED;
-	store_connect();
-	store_execute(mapped_plan(PLAN_USER_BY_TOKEN, map), &value, NULL, true, 1);
-	status = read_user(user, caller);
-	SPI_finish();
-	return status;
+	return query_user(PLAN_USER_BY_TOKEN, map, PointerGetDatum(key), user);
 }
 
 StoreStatus
 store_user_by_id(const char *user_id, StoreUser *user, List **token_keys)
 {
-	MemoryContext  caller = CurrentMemoryContext;
-	const Mapping *map = current_mapping();
-	bool		   with_tokens = token_keys != NULL;
-	Datum		   value;
-	StoreStatus	   status;
+	MemoryContext		caller = CurrentMemoryContext;
+	const StoreMapping *map = store_mapping();
+	Datum				value;
+	StoreStatus			status = STORE_ABSENT;
+	uint64				row;
 
-	if (with_tokens)
+	if (token_keys != NULL)
 		*token_keys = NIL;
 	if (!map->attached)
 		return STORE_NOT_ATTACHED;
-	if (!key_param(map->key_type, user_id, &value))
+	if (!store_key_param(map->key_type, user_id, &value))
 		return STORE_BAD_ID;
-	if (with_tokens && map->token_table == NULL)
-		with_tokens = false;
+	if (token_keys == NULL || map->token_table == NULL)
+		return query_user(PLAN_USER_BY_ID, map, value, user);
 
 	store_connect();
-	store_execute(
-		mapped_plan(with_tokens ? PLAN_USER_WITH_TOKENS : PLAN_USER_BY_ID, map),
-		&value, NULL, true, 0);
-	status = read_user(user, caller);
-	if (status == STORE_FOUND && with_tokens)
+	store_execute(mapped_plan(PLAN_USER_WITH_TOKENS, map), &value, NULL, true,
+				  0);
+	if (SPI_processed > 0)
+		status = store_read_user(0, user, caller);
+	for (row = 0; status == STORE_FOUND && row < SPI_processed; row++)
 	{
-		uint64 row;
+		char *key = store_copy_text((int) row, STORE_USER_COLUMNS + 1, caller);
+		MemoryContext in_spi;
 
-		for (row = 0; row < SPI_processed; row++)
-		{
-			char		 *key = store_copy_text((int) row, 4, caller);
-			MemoryContext in_spi;
-
-			if (key == NULL)
-				continue;
-			in_spi = MemoryContextSwitchTo(caller);
-			*token_keys = lappend(*token_keys, key);
-			MemoryContextSwitchTo(in_spi);
-		}
+		if (key == NULL)
+			continue;
+		in_spi = MemoryContextSwitchTo(caller);
+		*token_keys = lappend(*token_keys, key);
+		MemoryContextSwitchTo(in_spi);
 	}
 	SPI_finish();
 	return status;
 }
 
+StoreStatus
+store_user_with_password(const char *user_id, StoreUser *user)
+{
+	const StoreMapping *map = store_mapping();
+	Datum				value;
+
+	if (!map->attached)
+		return STORE_NOT_ATTACHED;
+	if (!store_key_param(map->key_type, user_id, &value))
+		return STORE_BAD_ID;
+	return query_user(PLAN_USER_WITH_PASSWORD, map, value, user);
+}
+
+StoreStatus
+store_user_by_claim(const char *claim, StoreUser *user)
+{
+	const StoreMapping *map = store_mapping();
+	Datum				value;
+
+	if (!map->attached || map->jwt_user_column == NULL)
+		return store_user_with_password(claim, user);
+	if (!store_key_param(map->jwt_user_type, claim, &value))
+		return STORE_BAD_ID;
+	return query_user(PLAN_USER_BY_CLAIM, map, value, user);
+}
+
+StoreStatus
+store_user_by_username(const char *username, StoreUser *user)
+{
+	const StoreMapping *map = store_mapping();
+
+	if (!map->attached || map->username_column == NULL)
+		return STORE_NOT_ATTACHED;
+	return query_user(PLAN_USER_BY_USERNAME, map, CStringGetTextDatum(username),
+					  user);
+}
+
+bool
+store_tokens_are_knox(void)
+{
+	const StoreMapping *map = store_mapping();
+
+	return map->attached && map->token_table == NULL && map->knox_table != NULL;
+}
+
 uint64
 store_delete_token(text *key)
 {
-	const Mapping *map = current_mapping();
-	Datum		   value = PointerGetDatum(key);
-	uint64		   n;
+	const StoreMapping *map = store_mapping();
+	Datum				value = PointerGetDatum(key);
+	uint64				n;
 
 	if (!map->attached || map->token_table == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -440,12 +547,12 @@ store_delete_token(text *key)
 uint64
 store_delete_tokens_of(const char *user_id)
 {
-	const Mapping *map = current_mapping();
-	Datum		   value;
-	uint64		   n;
+	const StoreMapping *map = store_mapping();
+	Datum				value;
+	uint64				n;
 
 	if (!map->attached || map->token_table == NULL ||
-		!key_param(map->key_type, user_id, &value))
+		!store_key_param(map->key_type, user_id, &value))
 		return 0;
 	store_connect();
 	store_execute(mapped_plan(PLAN_DELETE_TOKENS_OF, map), &value, NULL, false,

@@ -41,7 +41,8 @@ store_session_find(const uint8 *hash, StoreSession *session)
 	store_connect();
 	store_prepared(
 		&plan,
-		"SELECT user_id, issuer_id, expires_at, groups, max_uses, uses"
+		"SELECT user_id, issuer_id, expires_at, groups, max_uses, uses,"
+		" issuer_kind"
 		" FROM usher.session_key"
 		" WHERE hash OPERATOR(pg_catalog.=) $1",
 		1, types);
@@ -68,6 +69,7 @@ store_session_find(const uint8 *hash, StoreSession *session)
 		session->limited = !isnull;
 		session->max_uses = isnull ? 0 : DatumGetInt32(value);
 		session->uses = DatumGetInt32(store_column(0, 6, &isnull));
+		session->issuer_kind = store_copy_text(0, 7, caller);
 	}
 	SPI_finish();
 	return found;
