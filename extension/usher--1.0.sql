@@ -69,8 +69,10 @@ INSERT INTO usher.instance (channel, salt)
 SELECT 'usher_' || encode(substr(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 1, 16), 'hex'),
 	   sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
 
--- Where Django keeps users and tokens; written by attach_django.  Names are
--- text, qualified and quoted, so that a dump can be restored anywhere.
+-- Where Django keeps users and credentials; written by attach_django.  Names
+-- are text, qualified and quoted, so that a dump can be restored anywhere.
+-- NULL: the site has none.  jwt_user_column is NULL where JWTs carry the user
+-- table's key.
 CREATE TABLE usher.django (
 	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
 	user_table text NOT NULL,
@@ -83,7 +85,20 @@ CREATE TABLE usher.django (
 	token_table text,
 	token_key text,
 	token_user text,
-	CHECK (num_nulls(token_table, token_key, token_user) IN (0, 3))
+	session_table text,
+	knox_table text,
+	knox_format text CHECK (knox_format IN ('v3', 'v4', 'v5')),
+	knox_expiry text,
+	jwt_user_column text,
+	jwt_user_type text CHECK (jwt_user_type IN
+		('smallint', 'integer', 'bigint', 'uuid', 'text', 'other')),
+	blacklist_table text,
+	outstanding_table text,
+	drf_blacklist_table text,
+	CHECK (num_nulls(token_table, token_key, token_user) IN (0, 3)),
+	CHECK (num_nulls(knox_table, knox_format, knox_expiry) IN (0, 3)),
+	CHECK (num_nulls(jwt_user_column, jwt_user_type) IN (0, 2)),
+	CHECK (num_nulls(blacklist_table, outstanding_table) IN (0, 2))
 );
 COMMENT ON TABLE usher.django IS 'the site''s tables, as usher.attach_django() found them';
 SELECT pg_catalog.pg_extension_config_dump('usher.django', '');
@@ -124,15 +139,21 @@ CREATE TRIGGER config_change
 
 -- identity: what every authentication answers, always one row.   API: public
 --   valid          whether the credential is good
---   reason         NULL when valid; else unknown_token, unknown_session,
---                  inactive_user, unknown_user, expired, used_up, bad_user_id,
---                  not_attached, unknown_kind or no_credentials
+--   reason         NULL when valid; else, of any kind, inactive_user,
+--                  unknown_user, bad_user_id, expired, not_attached,
+--                  unknown_kind, no_credentials or crypto_error; of a token or
+--                  knox's, unknown_token; of a session key, unknown_session or
+--                  used_up; of a Django session, bad_session_key, no_row,
+--                  bad_signature, corrupt, no_user_in_session,
+--                  backend_not_allowed, bad_auth_hash or no_secret_key; of a
+--                  JWT, see validate_jwt
 --   user_id        the user's key as text
 --   username       NULL where the user table has no such column
---   kind           token, session or anonymous
---   credential_id  64 hexadecimal digits that name the credential and from
---                  which it cannot be found
---   issuer_id      of a session key: credential_id of the token it came from
+--   kind           token, session, django_session, jwt, knox or anonymous
+--   credential_id  hexadecimal digits that name the credential and from which
+--                  it cannot be found
+--   issuer_id      of a session key: credential_id of the token it came from;
+--                  of a JWT: what blacklisting it revokes, if anything can
 --   expires_at     NULL: never
 --   groups         the groups the credential is restricted to; NULL: all
 -- All but valid, reason and kind are NULL unless valid.
@@ -170,8 +191,44 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_validate_session';
 COMMENT ON FUNCTION usher.validate_session(text) IS 'identity behind a session key; counts a use';
 
+-- validate_django_session(key text) returns identity             API: public
+--   key  the value of the cookie sessionid; with signed cookies switched on
+--        (set_session_options) also that of such a cookie
+-- Good for as long as Django would take the session for somebody who is
+-- logged in.  Needs set_secret_key.
+CREATE FUNCTION usher.validate_django_session(key text) RETURNS usher.identity
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_validate_django_session';
+COMMENT ON FUNCTION usher.validate_django_session(text) IS 'identity that is logged in with a session of Django''s';
+
+-- validate_jwt(jwt text) returns identity                        API: public
+--   jwt  an access or sliding token of simplejwt, or a token of
+--        djangorestframework-jwt or drf-jwt, as set_jwt_options says
+-- Reasons beside the general ones: malformed, duplicate_name, crit,
+-- bad_algorithm, bad_key, bad_base64, bad_signature, bad_payload, missing_exp,
+-- bad_exp, bad_nbf, bad_iat, not_yet_valid, bad_issuer, bad_audience, bad_sub,
+-- bad_jti, missing_jti, wrong_token_type, missing_user_id, password_changed,
+-- blacklisted, no_jwt_key (see add_jwt_key) and no_secret_key.
+CREATE FUNCTION usher.validate_jwt(jwt text) RETURNS usher.identity
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_validate_jwt';
+COMMENT ON FUNCTION usher.validate_jwt(text) IS 'identity behind a JSON Web Token';
+
+-- validate_knox(token text) returns identity                     API: public
+--   token  as django-rest-knox handed it out
+-- Reads only: knox would also prolong the token and delete expired ones.
+CREATE FUNCTION usher.validate_knox(token text) RETURNS usher.identity
+LANGUAGE c STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_validate_knox';
+COMMENT ON FUNCTION usher.validate_knox(text) IS 'identity behind a token of django-rest-knox';
+
 -- authenticate(kind text, credential text) returns identity      API: public
---   kind  token or session; anything else is refused with a reason
+--   kind  token, session, django_session, jwt or knox; anything else is
+--         refused with a reason.  A site with knox's table and without that
+--         of Django REST framework's tokens means knox's by token.
 CREATE FUNCTION usher.authenticate(kind text, credential text)
 RETURNS usher.identity
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -249,29 +306,70 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_revoke_session';
 COMMENT ON FUNCTION usher.revoke_session(text) IS 'delete a session key and close what it opened';
 
+-- revoke_django_session(key text) returns bigint                 API: public
+-- Logs a session of Django's out by deleting its row.  Raises 55000 if no
+-- session table is attached.
+CREATE FUNCTION usher.revoke_django_session(key text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_django_session';
+COMMENT ON FUNCTION usher.revoke_django_session(text) IS 'delete a session of Django''s and close what it opened';
+
+-- revoke_knox(token text) returns bigint                         API: public
+-- As revoke_token.  Raises 55000 if knox's table is not attached.
+CREATE FUNCTION usher.revoke_knox(token text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_revoke_knox';
+COMMENT ON FUNCTION usher.revoke_knox(text) IS 'delete a token of django-rest-knox and close what it opened';
+
 -- revoke_user(user_id text) returns bigint                       API: public
--- Deletes all tokens and session keys of a user and closes every connection.
+-- Deletes all tokens, knox's too, and session keys of a user and closes every
+-- connection.  His sessions of Django's stay, for they cannot be found by
+-- user, and his JWTs until they expire: to keep him out, deactivate him or
+-- give him another password.
 CREATE FUNCTION usher.revoke_user(user_id text) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_revoke_user';
 COMMENT ON FUNCTION usher.revoke_user(text) IS 'delete all credentials of a user and close what they opened';
 
--- The triggers that attach_django puts on Django's tables.  Their arguments
--- are names of columns, '' for one that is not there:
---   on_token_change(key, user)   on_user_change(key, active, password)
+-- The triggers that attach_django puts on the site's tables.  Their arguments
+-- are names of columns, '' for one that is not there, but for
+-- on_credential_truncate, whose is a kind:
+--   on_token_change(key, user)
+--   on_session_change(session_key): its WHEN decides what is a change
+--   on_knox_change(digest, user, expiry)
+--   on_blacklist_change(token_id), on_drf_blacklist_change(token)
+--   on_user_change(key, active, password, username, jwt_user)
 CREATE FUNCTION usher.on_token_change() RETURNS trigger
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_on_token_change';
 COMMENT ON FUNCTION usher.on_token_change() IS 'internal: revokes a token that was deleted or changed';
-CREATE FUNCTION usher.on_token_truncate() RETURNS trigger
+CREATE FUNCTION usher.on_session_change() RETURNS trigger
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS 'MODULE_PATHNAME', 'usher_on_token_truncate';
-COMMENT ON FUNCTION usher.on_token_truncate() IS 'internal: revokes every token';
+AS 'MODULE_PATHNAME', 'usher_on_session_change';
+COMMENT ON FUNCTION usher.on_session_change() IS 'internal: revokes a Django session that was deleted or cut short';
+CREATE FUNCTION usher.on_knox_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_knox_change';
+COMMENT ON FUNCTION usher.on_knox_change() IS 'internal: revokes a knox token that was deleted, changed or cut short';
+CREATE FUNCTION usher.on_blacklist_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_blacklist_change';
+COMMENT ON FUNCTION usher.on_blacklist_change() IS 'internal: revokes a JWT that simplejwt blacklisted';
+CREATE FUNCTION usher.on_drf_blacklist_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_drf_blacklist_change';
+COMMENT ON FUNCTION usher.on_drf_blacklist_change() IS 'internal: revokes a JWT that drf-jwt blacklisted';
+CREATE FUNCTION usher.on_credential_truncate() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_credential_truncate';
+COMMENT ON FUNCTION usher.on_credential_truncate() IS 'internal: revokes every credential of a kind';
 CREATE FUNCTION usher.on_user_change() RETURNS trigger
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_on_user_change';
-COMMENT ON FUNCTION usher.on_user_change() IS 'internal: revokes a user that was deleted, deactivated or re-passworded';
+COMMENT ON FUNCTION usher.on_user_change() IS 'internal: revokes a user that was deleted, deactivated, re-passworded or renamed';
 CREATE FUNCTION usher.on_user_truncate() RETURNS trigger
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_on_user_truncate';
@@ -287,7 +385,43 @@ COMMENT ON FUNCTION usher.revoke_everybody() IS 'internal: deletes every session
 
 -- ==== attach Django ====
 
+-- site: what attach_django works on, as objects and plain names.  Names
+-- become SQL text only in remember_django, which trusts no caller.
+CREATE TYPE usher.site AS (
+	user_table regclass,
+	user_key text,
+	user_key_type text,
+	username_column text,
+	active_column text,
+	password_column text,
+	token_table regclass,
+	session_table regclass,
+	knox_table regclass,
+	knox_format text,
+	knox_expiry text,
+	jwt_user_column text,
+	jwt_user_type text,
+	blacklist_table regclass,
+	outstanding_table regclass,
+	drf_blacklist_table regclass
+);
+COMMENT ON TYPE usher.site IS 'internal: the tables and columns that attach_django found';
+
+-- find_table: a table by its name as SQL would write it, along the caller's
+-- search_path, which is why none is set here; NULL if there is none.
+CREATE FUNCTION usher.find_table(name text) RETURNS regclass
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+AS $$
+BEGIN
+	RETURN pg_catalog.to_regclass(name);
+EXCEPTION WHEN invalid_name OR syntax_error THEN
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION usher.find_table(text) IS 'internal: a table by its name, or NULL';
+
 -- check_table: raises unless relation is a table that attach_django can use.
+-- parameter is '' for a table that is not given but found by its name.
 CREATE FUNCTION usher.check_table(parameter text, given text, relation regclass)
 RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
@@ -306,7 +440,10 @@ BEGIN
 		RAISE EXCEPTION '"%" is not an ordinary table', given
 			USING ERRCODE = 'wrong_object_type',
 				  DETAIL = 'Views, partitioned, foreign and temporary tables cannot be attached.',
-				  HINT = format('Give %s => the name of an ordinary table.', parameter);
+				  HINT = CASE parameter
+					WHEN '' THEN 'Usher takes a table of this name for a blacklist of JWTs.'
+					ELSE format('Give %s => the name of an ordinary table.', parameter)
+					END;
 	END IF;
 	IF NOT pg_has_role(class.relowner, 'USAGE') THEN
 		RAISE EXCEPTION 'must be owner of table %', relation
@@ -333,8 +470,11 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'column "%" of table % does not exist', wanted, relation
 			USING ERRCODE = 'undefined_column',
-				  HINT = CASE parameter WHEN 'token_table'
-					THEN 'token_table must name a table like authtoken_token, with columns "key" and "user_id"; NULL if the site has none.'
+				  HINT = CASE parameter
+					WHEN 'token_table' THEN 'token_table must name a table like authtoken_token, with columns "key" and "user_id"; NULL if the site has none.'
+					WHEN 'session_table' THEN 'session_table must name a table like django_session, with columns "session_key", "session_data" and "expire_date"; NULL if the site has none.'
+					WHEN 'knox_table' THEN 'knox_table must name a table like knox_authtoken, with columns "digest", "token_key", "user_id" and "expiry" or "expires"; NULL if the site has none.'
+					WHEN '' THEN 'Usher takes a table of this name for a blacklist of JWTs.'
 					ELSE format('Give %s => the name of a column of that table, or NULL to let usher find it.', parameter)
 					END;
 	END IF;
@@ -349,6 +489,114 @@ END
 $$;
 COMMENT ON FUNCTION usher.column_type(text, regclass, text) IS 'internal: type of a column that attach_django needs';
 
+-- check_column: raises unless a column has one of these types.
+CREATE FUNCTION usher.check_column(
+	parameter text, relation regclass, wanted text, types regtype[])
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF usher.column_type(parameter, relation, wanted) <> ALL (types) THEN
+		RAISE EXCEPTION 'column "%" of table % is not of type %', wanted,
+			relation,
+			(SELECT string_agg(CASE t WHEN 'varchar'::regtype THEN 'varchar'
+							   ELSE t::text END, ' or ') FROM unnest(types) AS t)
+			USING ERRCODE = 'datatype_mismatch',
+				  HINT = CASE parameter
+					WHEN 'token_table' THEN 'token_table must name a table like authtoken_token.'
+					WHEN 'session_table' THEN 'session_table must name a table like django_session.'
+					WHEN 'knox_table' THEN 'knox_table must name a table like knox_authtoken.'
+					ELSE 'Usher takes a table of this name for a blacklist of JWTs.'
+					END;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.check_column(text, regclass, text, regtype[]) IS 'internal: has this column a type that attach_django can use';
+
+-- key_type: a type as usher.django spells those of users' keys.
+CREATE FUNCTION usher.key_type(type regtype) RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE type
+		WHEN 'smallint'::regtype THEN 'smallint'
+		WHEN 'integer'::regtype THEN 'integer'
+		WHEN 'bigint'::regtype THEN 'bigint'
+		WHEN 'uuid'::regtype THEN 'uuid'
+		WHEN 'text'::regtype THEN 'text'
+		WHEN 'varchar'::regtype THEN 'text'
+		ELSE 'other' END
+$$;
+COMMENT ON FUNCTION usher.key_type(regtype) IS 'internal: what kind of key a type is';
+
+-- check_user_column: raises unless user_id of a table of credentials can
+-- refer to the user table.
+CREATE FUNCTION usher.check_user_column(
+	parameter text, relation regclass, user_table regclass, user_key text,
+	user_key_type text)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	integers CONSTANT text[] := '{smallint,integer,bigint}';
+	type text := usher.key_type(usher.column_type(parameter, relation, 'user_id'));
+BEGIN
+	IF type <> user_key_type
+		AND NOT (type = ANY (integers) AND user_key_type = ANY (integers)) THEN
+		RAISE EXCEPTION 'column "user_id" of table % does not have the type of column "%" of table %',
+			relation, user_key, user_table
+			USING ERRCODE = 'datatype_mismatch',
+				  HINT = format('Give user_table => the table that %s refers to.', parameter);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.check_user_column(text, regclass, regclass, text, text) IS 'internal: does a table refer to the user table';
+
+-- lend_table: lets usher_owner read these columns of a table, and delete if
+-- it is to.  Granted afresh each time, so that no more stays granted than is
+-- needed.
+CREATE FUNCTION usher.lend_table(
+	relation regclass, columns text[], deletes boolean)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	schema_name text;
+BEGIN
+	EXECUTE format('REVOKE ALL ON %s FROM usher_owner', relation);
+	EXECUTE format('GRANT SELECT (%s)%s ON %s TO usher_owner',
+				   (SELECT string_agg(DISTINCT quote_ident(c), ', ')
+					FROM unnest(columns) AS c WHERE c IS NOT NULL),
+				   CASE WHEN deletes THEN ', DELETE' ELSE '' END, relation);
+	SELECT nspname INTO schema_name FROM pg_namespace
+	WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = relation);
+	IF NOT has_schema_privilege('usher_owner', schema_name, 'USAGE') THEN
+		EXECUTE format('GRANT USAGE ON SCHEMA %I TO usher_owner', schema_name);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.lend_table(regclass, text[], boolean) IS 'internal: grants usher_owner what it needs of a table';
+
+-- watch_table: creates a trigger that fires ALWAYS, also while
+-- session_replication_role is replica, as bulk loaders and logical
+-- replication set it: a revocation is never optional.
+CREATE FUNCTION usher.watch_table(
+	relation regclass, name text, event text, action text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH %s',
+				   name, event, relation, action);
+	EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, name);
+END
+$$;
+COMMENT ON FUNCTION usher.watch_table(regclass, text, text, text) IS 'internal: puts a trigger on a table';
+
 -- release_table: takes back what attach_django gave and put on a table.  A
 -- table that is gone took them along.
 CREATE FUNCTION usher.release_table(name text) RETURNS void
@@ -357,19 +605,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	class pg_class;
+	trigger_name text;
 BEGIN
 	SELECT * INTO class FROM pg_class WHERE oid = to_regclass(name);
 	IF NOT FOUND THEN
 		RETURN;
 	END IF;
-	IF EXISTS (SELECT FROM pg_trigger
-			   WHERE tgrelid = class.oid AND tgname = 'usher_revoke') THEN
-		EXECUTE format('DROP TRIGGER usher_revoke ON %s', name);
-	END IF;
-	IF EXISTS (SELECT FROM pg_trigger
-			   WHERE tgrelid = class.oid AND tgname = 'usher_truncate') THEN
-		EXECUTE format('DROP TRIGGER usher_truncate ON %s', name);
-	END IF;
+	FOR trigger_name IN
+		SELECT tgname FROM pg_trigger WHERE tgrelid = class.oid
+		AND tgname IN ('usher_revoke', 'usher_change', 'usher_truncate')
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', trigger_name, name);
+	END LOOP;
 	EXECUTE format('REVOKE ALL ON %s FROM usher_owner', name);
 END
 $$;
@@ -383,30 +630,54 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+	dumped regclass;
 	former regrole;
 BEGIN
-	FOR former IN
-		SELECT DISTINCT a.grantee::regrole
-		FROM pg_class AS c, aclexplode(c.relacl) AS a
-		WHERE c.oid IN ('usher.django'::regclass, 'usher.category'::regclass)
-		AND a.grantee <> c.relowner AND a.grantee IS DISTINCT FROM role
+	FOR dumped IN
+		SELECT unnest(extconfig) FROM pg_extension WHERE extname = 'usher'
 	LOOP
-		EXECUTE format('REVOKE ALL ON usher.django, usher.category FROM %s', former);
+		FOR former IN
+			SELECT DISTINCT a.grantee
+			FROM pg_class AS c, aclexplode(c.relacl) AS a
+			WHERE c.oid = dumped AND a.grantee <> c.relowner
+			AND a.grantee IS DISTINCT FROM role
+		LOOP
+			EXECUTE format('REVOKE ALL ON %s FROM %s', dumped, former);
+		END LOOP;
+		IF role IS NOT NULL THEN
+			EXECUTE format('GRANT SELECT ON %s TO %s', dumped, role);
+		END IF;
 	END LOOP;
-	IF role IS NOT NULL THEN
-		EXECUTE format('GRANT SELECT ON usher.django, usher.category TO %s', role);
-	END IF;
 END
 $$;
 COMMENT ON FUNCTION usher.allow_dump(regrole) IS 'internal: lets the role that owns Django''s tables dump the configuration';
 
+-- qualified_name: a table as text that means the same everywhere.
+CREATE FUNCTION usher.qualified_name(relation regclass) RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('%I.%I', n.nspname, c.relname)
+	FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+	WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION usher.qualified_name(regclass) IS 'internal: a table''s name, qualified and quoted';
+
+-- attached_tables: all tables of a mapping.
+CREATE FUNCTION usher.attached_tables(mapping usher.django)
+RETURNS text[]
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT array_remove(ARRAY[mapping.user_table, mapping.token_table,
+		mapping.session_table, mapping.knox_table, mapping.blacklist_table,
+		mapping.outstanding_table, mapping.drf_blacklist_table], NULL)
+$$;
+COMMENT ON FUNCTION usher.attached_tables(usher.django) IS 'internal: the tables that a mapping names';
+
 -- remember_django: stores the mapping as usher_owner; returns the tables of
 -- the former one that are not in it any more.
-CREATE FUNCTION usher.remember_django(
-	new_user_table regclass, new_user_key text, new_user_key_type text,
-	new_username_column text, new_active_column text, new_password_column text,
-	new_token_table regclass, new_token_key text, new_token_user text)
-RETURNS SETOF text
+CREATE FUNCTION usher.remember_django(site usher.site) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -414,32 +685,45 @@ DECLARE
 	former usher.django;
 	latter usher.django;
 BEGIN
-	SELECT true, format('%I.%I', n.nspname, c.relname),
-		   quote_ident(new_user_key), new_user_key_type,
-		   quote_ident(new_username_column), quote_ident(new_active_column),
-		   quote_ident(new_password_column)
-	INTO STRICT latter
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE c.oid = new_user_table;
-	IF new_token_table IS NOT NULL THEN
-		SELECT format('%I.%I', n.nspname, c.relname)
-		INTO STRICT latter.token_table
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.oid = new_token_table;
-		latter.token_key := quote_ident(new_token_key);
-		latter.token_user := quote_ident(new_token_user);
+	latter.singleton := true;
+	latter.user_table := usher.qualified_name(site.user_table);
+	latter.user_key := quote_ident(site.user_key);
+	latter.user_key_type := site.user_key_type;
+	latter.username_column := quote_ident(site.username_column);
+	latter.active_column := quote_ident(site.active_column);
+	latter.password_column := quote_ident(site.password_column);
+	latter.token_table := usher.qualified_name(site.token_table);
+	IF latter.token_table IS NOT NULL THEN
+		latter.token_key := 'key';
+		latter.token_user := 'user_id';
 	END IF;
+	latter.session_table := usher.qualified_name(site.session_table);
+	latter.knox_table := usher.qualified_name(site.knox_table);
+	latter.knox_format := site.knox_format;
+	latter.knox_expiry := quote_ident(site.knox_expiry);
+	latter.jwt_user_column := quote_ident(site.jwt_user_column);
+	latter.jwt_user_type := site.jwt_user_type;
+	latter.blacklist_table := usher.qualified_name(site.blacklist_table);
+	latter.outstanding_table := usher.qualified_name(site.outstanding_table);
+	latter.drf_blacklist_table := usher.qualified_name(site.drf_blacklist_table);
 
 	LOCK TABLE usher.django IN SHARE ROW EXCLUSIVE MODE;
-	PERFORM usher.allow_dump(relowner) FROM pg_class WHERE oid = new_user_table;
+	PERFORM usher.allow_dump(relowner) FROM pg_class WHERE oid = site.user_table;
 	SELECT * INTO former FROM usher.django;
 	IF FOUND THEN
 		IF former IS NOT DISTINCT FROM latter THEN
 			RETURN;
 		END IF;
-		IF (former.user_table, former.user_key, former.token_table)
+		-- Credentials that mean other users now, or whose revocation would
+		-- not be seen any more.  What is attached in addition harms nobody.
+		IF (former.user_table, former.user_key, former.username_column,
+			former.jwt_user_column)
 			IS DISTINCT FROM
-			(latter.user_table, latter.user_key, latter.token_table) THEN
+			(latter.user_table, latter.user_key, latter.username_column,
+			 latter.jwt_user_column)
+			OR former.token_table <> coalesce(latter.token_table, '')
+			OR former.session_table <> coalesce(latter.session_table, '')
+			OR former.knox_table <> coalesce(latter.knox_table, '') THEN
 			PERFORM usher.revoke_everybody();
 		END IF;
 		DELETE FROM usher.django;
@@ -447,12 +731,11 @@ BEGIN
 	INSERT INTO usher.django SELECT latter.*;
 
 	RETURN QUERY
-		SELECT t FROM unnest(ARRAY[former.user_table, former.token_table]) AS t
-		WHERE t IS NOT NULL AND t <> latter.user_table
-		AND t IS DISTINCT FROM latter.token_table;
+		SELECT t FROM unnest(usher.attached_tables(former)) AS t
+		WHERE t <> ALL (usher.attached_tables(latter));
 END
 $$;
-COMMENT ON FUNCTION usher.remember_django(regclass, text, text, text, text, text, regclass, text, text) IS 'internal: stores what attach_django found';
+COMMENT ON FUNCTION usher.remember_django(usher.site) IS 'internal: stores what attach_django found';
 
 -- forget_django: removes the mapping as usher_owner; returns its tables.
 CREATE FUNCTION usher.forget_django() RETURNS SETOF text
@@ -468,9 +751,7 @@ BEGIN
 	END IF;
 	PERFORM usher.revoke_everybody();
 	PERFORM usher.allow_dump(NULL);
-	RETURN QUERY
-		SELECT t FROM unnest(ARRAY[former.user_table, former.token_table]) AS t
-		WHERE t IS NOT NULL;
+	RETURN QUERY SELECT unnest(usher.attached_tables(former));
 END
 $$;
 COMMENT ON FUNCTION usher.forget_django() IS 'internal: removes what attach_django stored';
@@ -478,198 +759,283 @@ COMMENT ON FUNCTION usher.forget_django() IS 'internal: removes what attach_djan
 -- attach_tables: the work of attach_django once names have become tables.
 -- Runs as the caller, who owns them, since only an owner may do all this.
 CREATE FUNCTION usher.attach_tables(
-	user_table_name text, user_table regclass,
-	token_table_name text, token_table regclass,
-	username_column text, active_column text, password_column text)
+	site usher.site, user_name text, token_name text, session_name text,
+	knox_name text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	user_key text;
-	user_key_type text;
-	token_user_type text;
-	attached regclass;
-	schema_name text;
+	texts CONSTANT regtype[] := '{text,varchar}';
+	moments CONSTANT regtype[] := '{timestamptz}';
+	salt text;
 	former text;
+	twice regclass;
 BEGIN
-	IF user_table_name IS NULL THEN
+	IF user_name IS NULL THEN
 		RAISE EXCEPTION 'user_table must not be null'
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	PERFORM usher.check_table('user_table', user_table_name, user_table);
-	IF token_table_name IS NOT NULL THEN
-		PERFORM usher.check_table('token_table', token_table_name, token_table);
+	PERFORM usher.check_table('user_table', user_name, site.user_table);
+	IF token_name IS NOT NULL THEN
+		PERFORM usher.check_table('token_table', token_name, site.token_table);
+	END IF;
+	-- Not every site has these two, so their default names may be missing.
+	IF session_name <> 'django_session' OR site.session_table IS NOT NULL THEN
+		PERFORM usher.check_table('session_table', session_name, site.session_table);
+	END IF;
+	IF knox_name <> 'knox_authtoken' OR site.knox_table IS NOT NULL THEN
+		PERFORM usher.check_table('knox_table', knox_name, site.knox_table);
+	END IF;
+	IF num_nulls(site.blacklist_table, site.outstanding_table) = 0 THEN
+		PERFORM usher.check_table('', site.blacklist_table::text, site.blacklist_table);
+		PERFORM usher.check_table('', site.outstanding_table::text, site.outstanding_table);
+	ELSE
+		site.blacklist_table := NULL;
+		site.outstanding_table := NULL;
+	END IF;
+	-- The site may have a table of that name which is another thing.
+	IF NOT EXISTS (SELECT FROM pg_attribute
+				   WHERE attrelid = site.drf_blacklist_table
+				   AND attname = 'token' AND atttypid = ANY (texts)) THEN
+		site.drf_blacklist_table := NULL;
+	END IF;
+	IF site.drf_blacklist_table IS NOT NULL THEN
+		PERFORM usher.check_table('', site.drf_blacklist_table::text, site.drf_blacklist_table);
+	END IF;
+	SELECT t INTO twice
+	FROM unnest(ARRAY[site.user_table, site.token_table, site.session_table,
+					  site.knox_table, site.blacklist_table,
+					  site.outstanding_table, site.drf_blacklist_table]) AS t
+	WHERE t IS NOT NULL GROUP BY t HAVING count(*) > 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'table % is given twice', twice
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Users and each kind of credential have a table of their own.';
 	END IF;
 
 	-- What the user table has.
-	SELECT a.attname INTO user_key
+	SELECT a.attname INTO site.user_key
 	FROM pg_index i
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-	WHERE i.indrelid = user_table AND i.indisprimary AND i.indnkeyatts = 1;
+	WHERE i.indrelid = site.user_table AND i.indisprimary AND i.indnkeyatts = 1;
 	IF NOT FOUND THEN
-		RAISE EXCEPTION 'table % has no primary key of one column', user_table
+		RAISE EXCEPTION 'table % has no primary key of one column', site.user_table
 			USING ERRCODE = 'invalid_table_definition',
 				  HINT = 'Give user_table => the table of the site''s AUTH_USER_MODEL.';
 	END IF;
-	user_key_type := CASE usher.column_type('user_table', user_table, user_key)
-		WHEN 'smallint'::regtype THEN 'smallint'
-		WHEN 'integer'::regtype THEN 'integer'
-		WHEN 'bigint'::regtype THEN 'bigint'
-		WHEN 'uuid'::regtype THEN 'uuid'
-		WHEN 'text'::regtype THEN 'text'
-		WHEN 'varchar'::regtype THEN 'text'
-		ELSE 'other' END;
-	IF username_column IS NOT NULL THEN
-		PERFORM usher.column_type('username_column', user_table, username_column);
+	site.user_key_type := usher.key_type(
+		usher.column_type('user_table', site.user_table, site.user_key));
+	IF site.username_column IS NOT NULL THEN
+		PERFORM usher.column_type('username_column', site.user_table, site.username_column);
 	ELSE
-		SELECT attname INTO username_column FROM pg_attribute
-		WHERE attrelid = user_table AND attname IN ('username', 'email')
+		SELECT attname INTO site.username_column FROM pg_attribute
+		WHERE attrelid = site.user_table AND attname IN ('username', 'email')
 		AND NOT attisdropped
 		ORDER BY attname = 'username' DESC LIMIT 1;
 	END IF;
-	IF active_column IS NULL THEN
-		SELECT attname INTO active_column FROM pg_attribute
-		WHERE attrelid = user_table AND attname = 'is_active'
+	IF site.active_column IS NULL THEN
+		SELECT attname INTO site.active_column FROM pg_attribute
+		WHERE attrelid = site.user_table AND attname = 'is_active'
 		AND NOT attisdropped;
 	END IF;
-	IF active_column IS NOT NULL
-		AND usher.column_type('active_column', user_table, active_column)
+	IF site.active_column IS NOT NULL
+		AND usher.column_type('active_column', site.user_table, site.active_column)
 			<> 'boolean'::regtype THEN
 		RAISE EXCEPTION 'column "%" of table % is not boolean',
-			active_column, user_table
+			site.active_column, site.user_table
 			USING ERRCODE = 'datatype_mismatch',
 				  HINT = 'Give active_column => the name of a boolean column.';
 	END IF;
-	IF password_column IS NOT NULL THEN
-		PERFORM usher.column_type('password_column', user_table, password_column);
+	IF site.password_column IS NOT NULL THEN
+		PERFORM usher.column_type('password_column', site.user_table, site.password_column);
 	ELSE
-		SELECT attname INTO password_column FROM pg_attribute
-		WHERE attrelid = user_table AND attname = 'password'
+		SELECT attname INTO site.password_column FROM pg_attribute
+		WHERE attrelid = site.user_table AND attname = 'password'
 		AND NOT attisdropped;
 	END IF;
-
-	-- What the token table has: Django REST framework fixes the names.
-	IF token_table IS NOT NULL THEN
-		IF usher.column_type('token_table', token_table, 'key')
-			NOT IN ('text'::regtype, 'varchar'::regtype) THEN
-			RAISE EXCEPTION 'column "key" of table % is not of type text or varchar',
-				token_table
-				USING ERRCODE = 'datatype_mismatch',
-					  HINT = 'token_table must name a table like authtoken_token.';
-		END IF;
-		token_user_type := CASE usher.column_type('token_table', token_table, 'user_id')
-			WHEN 'smallint'::regtype THEN 'integer'
-			WHEN 'integer'::regtype THEN 'integer'
-			WHEN 'bigint'::regtype THEN 'integer'
-			WHEN 'uuid'::regtype THEN 'uuid'
-			WHEN 'text'::regtype THEN 'text'
-			WHEN 'varchar'::regtype THEN 'text'
-			ELSE 'other' END;
-		IF token_user_type <> (CASE
-			WHEN user_key_type IN ('smallint', 'bigint') THEN 'integer'
-			ELSE user_key_type END) THEN
-			RAISE EXCEPTION 'column "user_id" of table % does not have the type of column "%" of table %',
-				token_table, user_key, user_table
-				USING ERRCODE = 'datatype_mismatch',
-					  HINT = 'Give user_table => the table that token_table refers to.';
-		END IF;
+	IF site.jwt_user_column = site.user_key THEN
+		site.jwt_user_column := NULL;
+	END IF;
+	IF site.jwt_user_column IS NOT NULL THEN
+		site.jwt_user_type := usher.key_type(usher.column_type(
+			'jwt_user_column', site.user_table, site.jwt_user_column));
 	END IF;
 
-	FOR former IN
-		SELECT t FROM usher.remember_django(
-			user_table, user_key, user_key_type, username_column,
-			active_column, password_column, token_table,
-			CASE WHEN token_table IS NOT NULL THEN 'key' END,
-			CASE WHEN token_table IS NOT NULL THEN 'user_id' END) AS t
-	LOOP
+	-- What the others have: Django and the packages fix the names.
+	IF site.token_table IS NOT NULL THEN
+		PERFORM usher.check_column('token_table', site.token_table, 'key', texts);
+		PERFORM usher.check_user_column('token_table', site.token_table,
+			site.user_table, site.user_key, site.user_key_type);
+	END IF;
+	IF site.session_table IS NOT NULL THEN
+		PERFORM usher.check_column('session_table', site.session_table, 'session_key', texts);
+		PERFORM usher.check_column('session_table', site.session_table, 'session_data', texts);
+		PERFORM usher.check_column('session_table', site.session_table, 'expire_date', moments);
+	END IF;
+	IF site.knox_table IS NOT NULL THEN
+		PERFORM usher.check_column('knox_table', site.knox_table, 'digest', texts);
+		PERFORM usher.check_column('knox_table', site.knox_table, 'token_key', texts);
+		PERFORM usher.check_user_column('knox_table', site.knox_table,
+			site.user_table, site.user_key, site.user_key_type);
+		-- The layout tells which version writes the rows: 3.0 to 4.1 salt
+		-- them, 5.0 made room for 15 characters of a token instead of 8.
+		SELECT attname INTO salt FROM pg_attribute
+		WHERE attrelid = site.knox_table AND attname = 'salt'
+		AND NOT attisdropped;
+		SELECT CASE WHEN salt IS NOT NULL THEN 'v3'
+					WHEN atttypmod - 4 >= 15 THEN 'v5'
+					ELSE 'v4' END
+		INTO site.knox_format FROM pg_attribute
+		WHERE attrelid = site.knox_table AND attname = 'token_key';
+		SELECT attname INTO site.knox_expiry FROM pg_attribute
+		WHERE attrelid = site.knox_table AND attname IN ('expiry', 'expires')
+		AND NOT attisdropped
+		ORDER BY attname = 'expiry' DESC LIMIT 1;
+		site.knox_expiry := coalesce(site.knox_expiry, 'expiry');
+		PERFORM usher.check_column('knox_table', site.knox_table, site.knox_expiry, moments);
+	END IF;
+	IF site.blacklist_table IS NOT NULL THEN
+		PERFORM usher.column_type('', site.blacklist_table, 'token_id');
+		PERFORM usher.column_type('', site.outstanding_table, 'id');
+		PERFORM usher.check_column('', site.outstanding_table, 'jti', texts);
+	END IF;
+
+	FOR former IN SELECT t FROM usher.remember_django(site) AS t LOOP
 		PERFORM usher.release_table(former);
 	END LOOP;
 
-	-- Columns are granted afresh each time, so that no more stay granted than
-	-- are needed.  The password is not among them: only the trigger compares
-	-- it, and a trigger is shown whole rows.
-	EXECUTE format('REVOKE ALL ON %s FROM usher_owner', user_table);
-	EXECUTE format('GRANT SELECT (%s) ON %s TO usher_owner',
-				   (SELECT string_agg(DISTINCT quote_ident(c), ', ')
-					FROM unnest(ARRAY[user_key, username_column, active_column]) AS c),
-				   user_table);
-	EXECUTE format('CREATE OR REPLACE TRIGGER usher_revoke AFTER UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION usher.on_user_change(%L, %L, %L)',
-				   user_table, user_key, coalesce(active_column, ''),
-				   coalesce(password_column, ''));
-	EXECUTE format('CREATE OR REPLACE TRIGGER usher_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION usher.on_user_truncate()',
-				   user_table);
-	IF token_table IS NOT NULL THEN
-		EXECUTE format('REVOKE ALL ON %s FROM usher_owner', token_table);
-		EXECUTE format('GRANT SELECT (key, user_id), DELETE ON %s TO usher_owner',
-					   token_table);
-		EXECUTE format('CREATE OR REPLACE TRIGGER usher_revoke AFTER UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION usher.on_token_change(''key'', ''user_id'')',
-					   token_table);
-		EXECUTE format('CREATE OR REPLACE TRIGGER usher_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION usher.on_token_truncate()',
-					   token_table);
+	PERFORM usher.lend_table(
+		site.user_table,
+		ARRAY[site.user_key, site.username_column, site.active_column,
+			  site.password_column, site.jwt_user_column], false);
+	PERFORM usher.watch_table(
+		site.user_table, 'usher_revoke', 'UPDATE OR DELETE',
+		format('ROW EXECUTE FUNCTION usher.on_user_change(%L, %L, %L, %L, %L)',
+			   site.user_key, coalesce(site.active_column, ''),
+			   coalesce(site.password_column, ''),
+			   coalesce(site.username_column, ''),
+			   coalesce(site.jwt_user_column, '')));
+	PERFORM usher.watch_table(
+		site.user_table, 'usher_truncate', 'TRUNCATE',
+		'STATEMENT EXECUTE FUNCTION usher.on_user_truncate()');
+	IF site.token_table IS NOT NULL THEN
+		PERFORM usher.lend_table(site.token_table, '{key,user_id}', true);
+		PERFORM usher.watch_table(
+			site.token_table, 'usher_revoke', 'UPDATE OR DELETE',
+			'ROW EXECUTE FUNCTION usher.on_token_change(''key'', ''user_id'')');
+		PERFORM usher.watch_table(
+			site.token_table, 'usher_truncate', 'TRUNCATE',
+			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''token'')');
 	END IF;
-
-	FOREACH attached IN ARRAY array_remove(ARRAY[user_table, token_table], NULL)
-	LOOP
-		SELECT nspname INTO schema_name FROM pg_namespace
-		WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = attached);
-		IF NOT has_schema_privilege('usher_owner', schema_name, 'USAGE') THEN
-			EXECUTE format('GRANT USAGE ON SCHEMA %I TO usher_owner', schema_name);
-		END IF;
-		-- Also while session_replication_role is replica, as bulk loaders
-		-- and logical replication set it: a revocation is never optional.
-		IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = attached
-				   AND tgname IN ('usher_revoke', 'usher_truncate')
-				   AND tgenabled <> 'A') THEN
-			EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER usher_revoke, ENABLE ALWAYS TRIGGER usher_truncate', attached);
-		END IF;
-	END LOOP;
+	IF site.session_table IS NOT NULL THEN
+		PERFORM usher.lend_table(
+			site.session_table, '{session_key,session_data,expire_date}', true);
+		-- Conditions, so that the rows which clearsessions deletes by the
+		-- hundred thousand, and the one that each request of a site may
+		-- save, do not even queue a call.
+		PERFORM usher.watch_table(
+			site.session_table, 'usher_revoke', 'DELETE',
+			'ROW WHEN (OLD.expire_date > now())'
+			' EXECUTE FUNCTION usher.on_session_change(''session_key'')');
+		-- Two requests that save at once may set the later date first, and
+		-- clocks differ: by less than a minute nothing is taken back.
+		PERFORM usher.watch_table(
+			site.session_table, 'usher_change', 'UPDATE',
+			'ROW WHEN (OLD.expire_date > now() AND'
+			' (OLD.session_key <> NEW.session_key'
+			' OR (NEW.expire_date > now()) IS NOT TRUE'
+			' OR NEW.expire_date < OLD.expire_date - interval ''1 minute''))'
+			' EXECUTE FUNCTION usher.on_session_change(''session_key'')');
+		PERFORM usher.watch_table(
+			site.session_table, 'usher_truncate', 'TRUNCATE',
+			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''django_session'')');
+	END IF;
+	IF site.knox_table IS NOT NULL THEN
+		PERFORM usher.lend_table(
+			site.knox_table,
+			ARRAY['digest', 'token_key', 'user_id', site.knox_expiry, salt], true);
+		PERFORM usher.watch_table(
+			site.knox_table, 'usher_revoke', 'UPDATE OR DELETE',
+			format('ROW EXECUTE FUNCTION usher.on_knox_change(''digest'', ''user_id'', %L)',
+				   site.knox_expiry));
+		PERFORM usher.watch_table(
+			site.knox_table, 'usher_truncate', 'TRUNCATE',
+			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''knox'')');
+	END IF;
+	IF site.blacklist_table IS NOT NULL THEN
+		PERFORM usher.lend_table(site.blacklist_table, '{token_id}', false);
+		PERFORM usher.lend_table(site.outstanding_table, '{id,jti}', false);
+		PERFORM usher.watch_table(
+			site.blacklist_table, 'usher_revoke', 'INSERT OR UPDATE',
+			'ROW EXECUTE FUNCTION usher.on_blacklist_change(''token_id'')');
+	END IF;
+	IF site.drf_blacklist_table IS NOT NULL THEN
+		PERFORM usher.lend_table(site.drf_blacklist_table, '{token}', false);
+		PERFORM usher.watch_table(
+			site.drf_blacklist_table, 'usher_revoke', 'INSERT OR UPDATE',
+			'ROW EXECUTE FUNCTION usher.on_drf_blacklist_change(''token'')');
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION usher.attach_tables(text, regclass, text, regclass, text, text, text) IS 'internal: the work of attach_django';
+COMMENT ON FUNCTION usher.attach_tables(usher.site, text, text, text, text) IS 'internal: the work of attach_django';
 
 -- attach_django(user_table, token_table, username_column, active_column,
---               password_column) returns void                    API: public
+--               password_column, session_table, knox_table,
+--               jwt_user_column) returns void                    API: public
 --   user_table       the table of AUTH_USER_MODEL
 --   token_table      of rest_framework.authtoken; NULL: the site has none
 --   username_column  NULL: username, else email, else none
 --   active_column    NULL: is_active, else none and everybody is active
---   password_column  NULL: password, else none
+--   password_column  NULL: password, else none, and then no Django session
+--                    is good
+--   session_table    of django.contrib.sessions; NULL: none
+--   knox_table       of django-rest-knox; NULL: none
+--   jwt_user_column  simplejwt's USER_ID_FIELD; NULL: the primary key
+-- django_session and knox_authtoken need not exist: what they would hold, the
+-- site does not have.  The blacklists of simplejwt
+-- (token_blacklist_blacklistedtoken, token_blacklist_outstandingtoken) and of
+-- drf-jwt (blacklist_blacklistedtoken) are found by these names.  When one of
+-- all these tables is created or altered later, call this again.
 -- Call it from a migration, as the owner of these tables and a member of
 -- usher_app.  Names are read as SQL reads them, along the caller's
--- search_path.  Stores where Django keeps users and tokens, grants
+-- search_path.  Stores where Django keeps users and credentials, grants
 -- usher_owner the columns it reads and creates the triggers that revoke.
 -- Calling it again repairs or changes; other tables than before close every
--- connection.  Raises 42P01, 42703, 42804, 42809, 42P16 or 42501, with a hint.
+-- connection.  Raises 42P01, 42703, 42804, 42809, 42P16, 22023 or 42501, with
+-- a hint.
 CREATE FUNCTION usher.attach_django(
 	user_table text DEFAULT 'auth_user',
 	token_table text DEFAULT 'authtoken_token',
 	username_column text DEFAULT NULL,
 	active_column text DEFAULT NULL,
-	password_column text DEFAULT NULL)
+	password_column text DEFAULT NULL,
+	session_table text DEFAULT 'django_session',
+	knox_table text DEFAULT 'knox_authtoken',
+	jwt_user_column text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 AS $$
 DECLARE
-	users pg_catalog.regclass;
-	tokens pg_catalog.regclass;
+	site usher.site;
 BEGIN
 	-- No operator stands here: search_path is the caller's, for the names.
-	BEGIN
-		users := pg_catalog.to_regclass(user_table);
-	EXCEPTION WHEN invalid_name OR syntax_error THEN
-		users := NULL;
-	END;
-	BEGIN
-		tokens := pg_catalog.to_regclass(token_table);
-	EXCEPTION WHEN invalid_name OR syntax_error THEN
-		tokens := NULL;
-	END;
-	PERFORM usher.attach_tables(user_table, users, token_table, tokens,
-								username_column, active_column, password_column);
+	site.user_table := usher.find_table(user_table);
+	site.username_column := username_column;
+	site.active_column := active_column;
+	site.password_column := password_column;
+	site.token_table := usher.find_table(token_table);
+	site.session_table := usher.find_table(session_table);
+	site.knox_table := usher.find_table(knox_table);
+	site.jwt_user_column := jwt_user_column;
+	site.blacklist_table := usher.find_table('token_blacklist_blacklistedtoken');
+	site.outstanding_table := usher.find_table('token_blacklist_outstandingtoken');
+	site.drf_blacklist_table := usher.find_table('blacklist_blacklistedtoken');
+	PERFORM usher.attach_tables(site, user_table, token_table, session_table,
+								knox_table);
 END
 $$;
-COMMENT ON FUNCTION usher.attach_django(text, text, text, text, text) IS 'tell usher where Django keeps users and tokens, and make deleting them revoke';
+COMMENT ON FUNCTION usher.attach_django(text, text, text, text, text, text, text, text) IS 'tell usher where Django keeps users and credentials, and make deleting them revoke';
 
 -- detach_django() returns boolean                                API: public
 -- Undoes attach_django and closes every identified connection; returns
@@ -1000,24 +1366,39 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA usher FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	usher.validate_token(text),
 	usher.validate_session(text),
+	usher.validate_django_session(text),
+	usher.validate_jwt(text),
+	usher.validate_knox(text),
 	usher.authenticate(text, text),
 	usher.issue_session(text, interval, text[], integer),
 	usher.issue_session_for(text, interval, text[], integer),
 	usher.purge(),
 	usher.revoke_token(text),
 	usher.revoke_session(text),
+	usher.revoke_django_session(text),
+	usher.revoke_knox(text),
 	usher.revoke_user(text),
-	usher.attach_django(text, text, text, text, text),
+	usher.attach_django(text, text, text, text, text, text, text, text),
 	usher.detach_django(),
 	-- what these two call, and the triggers they create
-	usher.attach_tables(text, regclass, text, regclass, text, text, text),
-	usher.remember_django(regclass, text, text, text, text, text, regclass, text, text),
+	usher.find_table(text),
+	usher.attach_tables(usher.site, text, text, text, text),
+	usher.remember_django(usher.site),
 	usher.forget_django(),
-	usher.column_type(text, regclass, text),
 	usher.check_table(text, text, regclass),
+	usher.column_type(text, regclass, text),
+	usher.check_column(text, regclass, text, regtype[]),
+	usher.key_type(regtype),
+	usher.check_user_column(text, regclass, regclass, text, text),
+	usher.lend_table(regclass, text[], boolean),
+	usher.watch_table(regclass, text, text, text),
 	usher.release_table(text),
 	usher.on_token_change(),
-	usher.on_token_truncate(),
+	usher.on_session_change(),
+	usher.on_knox_change(),
+	usher.on_blacklist_change(),
+	usher.on_drf_blacklist_change(),
+	usher.on_credential_truncate(),
 	usher.on_user_change(),
 	usher.on_user_truncate()
 	TO usher_app;
