@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * base64url.h
- *	  Base64 with the URL-safe alphabet and no padding (RFC 4648 section 5).
- *	  Pure: no postgres.h.
+ *	  Base64 with the URL-safe alphabet and no padding (RFC 4648 section 5),
+ *	  and as lenient as Python reads it.  Pure: no postgres.h.
  *
  *-------------------------------------------------------------------------
  */
@@ -33,5 +33,24 @@ extern size_t base64url_encode(const uint8_t *in, size_t len, char *out);
  */
 extern bool base64url_decode(const char *in, size_t len, uint8_t *out,
 							 size_t *out_len);
+
+typedef enum Base64Alphabet
+{
+	BASE64_STANDARD, /* '+' and '/', padding as it stands in the text */
+	BASE64_URL_SAFE	 /* '-' and '_' as well, missing padding restored */
+} Base64Alphabet;
+
+/*
+ * base64_decode_lenient
+ *		What Python's base64.b64decode makes of a text (BASE64_STANDARD), or
+ *		Django's b64_decode (BASE64_URL_SAFE, django/core/signing.py).
+ *
+ * Skips foreign characters, ends at the padding and ignores unused bits: many
+ * texts for every byte string, so only for what is authenticated otherwise,
+ * and not in constant time.  Writes at most BASE64URL_DECODED_MAX(len) bytes;
+ * *out_len says how many.
+ */
+extern bool base64_decode_lenient(Base64Alphabet alphabet, const char *in,
+								  size_t len, uint8_t *out, size_t *out_len);
 
 #endif /* USHER_BASE64URL_H */

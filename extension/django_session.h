@@ -51,7 +51,7 @@ typedef enum DjangoSessionStatus
 typedef struct DjangoSession
 {
 	char	user_id[DJANGO_USER_ID_MAX + 1];
-	char	backend[DJANGO_BACKEND_MAX + 1];
+	char	backend[DJANGO_BACKEND_MAX + 1];	 /* "" when it is no text */
 	char	auth_hash[DJANGO_AUTH_HASH_MAX + 1]; /* "" when there is none */
 	int64_t stamp_s; /* when it was last saved; new format only, else 0 */
 } DjangoSession;
@@ -73,6 +73,9 @@ extern DjangoSessionStatus django_session_decode(
  * django_session_decode_cookie
  *		The same for the cookie of the signed_cookies backend, whose stamp
  *		counts: expired when now_s - stamp > max_age_s.
+ *
+ * Django's clock has microseconds; rounding it up to now_s gives the same
+ * answers.
  */
 extern DjangoSessionStatus
 django_session_decode_cookie(const char *value, size_t len,

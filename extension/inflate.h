@@ -16,7 +16,7 @@
 typedef enum InflateStatus
 {
 	INFLATE_OK,
-	INFLATE_CORRUPT,   /* not one whole zlib stream, or something behind it */
+	INFLATE_CORRUPT,   /* does not begin with one whole zlib stream */
 	INFLATE_TOO_LARGE, /* more than max bytes */
 	INFLATE_NO_MEMORY
 } InflateStatus;
@@ -25,6 +25,7 @@ typedef enum InflateStatus
  * inflate_zlib
  *		Decompress one zlib stream (RFC 1950, header and checksum).
  *
+ * Bytes behind the stream are ignored, as Python's zlib.decompress does.
  * *out is allocated by malloc() and freed by the caller, with INFLATE_OK only;
  * memory used is bounded by max, not by what the stream claims.
  */

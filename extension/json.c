@@ -552,19 +552,22 @@ json_string(const JsonValue *value, JsonEncoding encoding, char *out,
 	const char *end = value->text + value->len;
 	size_t		n = 0;
 
-	if (value->type != JSON_STRING || cap == 0)
+	if (cap == 0)
+		return false;
+	out[0] = '\0';
+	if (value->type != JSON_STRING)
 		return false;
 	while (at < end)
 	{
 		uint32_t c = next_char(&at, end, encoding);
 		char	 utf8[4];
-		size_t	 utf8_len;
+		size_t	 utf8_len = utf8_put(c, utf8);
 
-		if (c == 0 || (c >= 0xD800 && c <= 0xDFFF))
+		if (c == 0 || (c >= 0xD800 && c <= 0xDFFF) || utf8_len >= cap - n)
+		{
+			out[0] = '\0';
 			return false;
-		utf8_len = utf8_put(c, utf8);
-		if (utf8_len >= cap - n)
-			return false;
+		}
 		memcpy(out + n, utf8, utf8_len);
 		n += utf8_len;
 	}

@@ -89,9 +89,10 @@ extern JsonStatus json_object(const char *text, size_t len,
  *		Unescape a JSON_STRING into UTF-8 and a NUL; *out_len does not count
  *		that.
  *
- * Returns false when it holds what a PostgreSQL text cannot (U+0000, half of
- * a surrogate pair) or does not fit cap bytes with the NUL; len + 1 bytes
- * always suffice for JSON_UTF8, 2 * len + 1 for JSON_LATIN1.
+ * Returns false, and leaves out empty, for another type, or when it holds what
+ * a PostgreSQL text cannot (U+0000, half of a surrogate pair) or does not fit
+ * cap bytes with the NUL; len + 1 bytes always suffice for JSON_UTF8,
+ * 2 * len + 1 for JSON_LATIN1.
  */
 extern bool json_string(const JsonValue *value, JsonEncoding encoding,
 						char *out, size_t cap, size_t *out_len);
