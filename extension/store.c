@@ -10,9 +10,9 @@
  * change.  The callback itself only notes; no cache is touched before the
  * next call from outside.
  *
- * store_django.c and store_session.c hold the queries.  All SQL in these
- * qualifies every table, type and operator, even though the functions above
- * us pin search_path: either alone would do.
+ * The other rooms store_*.c hold the queries.  All SQL in these qualifies
+ * every table, type and operator, even though the functions above us pin
+ * search_path: either alone would do.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,8 +32,13 @@
 static uint64 generation = 1;
 static bool	  callback_registered = false;
 
-/* Of usher.instance, usher.django, usher.category; all invalid: look up. */
-static Oid config_oids[3];
+/* What is cached somewhere; each has the trigger config_change. */
+static const char *const config_tables[] = {
+	"instance",	   "django",	   "category", "session_options",
+	"jwt_options", "knox_options", "secret"};
+
+/* Their oids in this order; all invalid: look up. */
+static Oid config_oids[lengthof(config_tables)];
 
 static UsherInstance instance;
 static uint64		 instance_generation = 0; /* 0: not loaded */
@@ -68,12 +73,11 @@ store_generation(void)
 	if (!OidIsValid(config_oids[0]))
 	{
 		Oid schema = get_namespace_oid("usher", true);
-		Oid found[3];
+		Oid found[lengthof(config_tables)];
 
 		/* Looking up may itself run the callback, so store all at the end. */
-		found[0] = get_relname_relid("instance", schema);
-		found[1] = get_relname_relid("django", schema);
-		found[2] = get_relname_relid("category", schema);
+		for (size_t i = 0; i < lengthof(config_tables); i++)
+			found[i] = get_relname_relid(config_tables[i], schema);
 		memcpy(config_oids, found, sizeof config_oids);
 	}
 	return generation;

@@ -43,7 +43,7 @@ typedef struct UsherOptions
  *		usher.session_options, usher.jwt_options and usher.knox_options;
  *		where one has no row, the libraries' defaults.
  *
- * Cached; good until the next call of any store function.
+ * Cached; good until the next call.
  */
 extern const UsherOptions *store_options(void);
 
