@@ -35,12 +35,17 @@
 
 PG_FUNCTION_INFO_V1(usher_validate_token);
 PG_FUNCTION_INFO_V1(usher_validate_session);
+PG_FUNCTION_INFO_V1(usher_validate_django_session);
+PG_FUNCTION_INFO_V1(usher_validate_jwt);
+PG_FUNCTION_INFO_V1(usher_validate_knox);
 PG_FUNCTION_INFO_V1(usher_authenticate);
 PG_FUNCTION_INFO_V1(usher_issue_session);
 PG_FUNCTION_INFO_V1(usher_issue_session_for);
 PG_FUNCTION_INFO_V1(usher_purge);
 PG_FUNCTION_INFO_V1(usher_revoke_token);
 PG_FUNCTION_INFO_V1(usher_revoke_session);
+PG_FUNCTION_INFO_V1(usher_revoke_django_session);
+PG_FUNCTION_INFO_V1(usher_revoke_knox);
 PG_FUNCTION_INFO_V1(usher_revoke_user);
 PG_FUNCTION_INFO_V1(usher_revoke_everybody);
 
@@ -109,6 +114,24 @@ Datum
 usher_validate_session(PG_FUNCTION_ARGS)
 {
 	return authenticate(fcinfo, IDENTITY_KIND_SESSION, 0);
+}
+
+Datum
+usher_validate_django_session(PG_FUNCTION_ARGS)
+{
+	return authenticate(fcinfo, IDENTITY_KIND_DJANGO_SESSION, 0);
+}
+
+Datum
+usher_validate_jwt(PG_FUNCTION_ARGS)
+{
+	return authenticate(fcinfo, IDENTITY_KIND_JWT, 0);
+}
+
+Datum
+usher_validate_knox(PG_FUNCTION_ARGS)
+{
+	return authenticate(fcinfo, IDENTITY_KIND_KNOX, 0);
 }
 
 Datum
@@ -347,6 +370,37 @@ usher_revoke_session(PG_FUNCTION_ARGS)
 }
 
 Datum
+usher_revoke_django_session(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_INT64(0);
+	PG_RETURN_INT64((int64) store_delete_django_session(PG_GETARG_TEXT_PP(0)));
+}
+
+Datum
+usher_revoke_knox(PG_FUNCTION_ARGS)
+{
+	char  *digest;
+	char  *id;
+	uint64 sessions;
+	uint64 tokens;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_INT64(0);
+	digest = identity_knox_digest(PG_GETARG_TEXT_PP(0));
+	if (digest == NULL)
+		PG_RETURN_INT64((int64) store_delete_knox(""));
+	id = identity_knox_id(digest);
+
+	/* The sessions first, or the token's trigger would have them uncounted. */
+	sessions = store_sessions_delete_issued_by(id);
+	tokens = store_delete_knox(digest);
+	if (tokens == 0 && sessions > 0)
+		broadcast_revoke_credential(id);
+	PG_RETURN_INT64((int64) (sessions + tokens));
+}
+
+Datum
 usher_revoke_user(PG_FUNCTION_ARGS)
 {
 	char  *user_id;
@@ -359,6 +413,7 @@ usher_revoke_user(PG_FUNCTION_ARGS)
 		PG_RETURN_INT64(0);
 	n = store_sessions_delete_of(user_id);
 	n += store_delete_tokens_of(user_id);
+	n += store_delete_knox_of(user_id);
 	broadcast_revoke_user(user_id);
 	PG_RETURN_INT64((int64) n);
 }

@@ -1,26 +1,30 @@
 /*-------------------------------------------------------------------------
  *
  * trigger.c
- *	  A row of Django's changed: what does that revoke?
+ *	  A row of the site's changed: what does that revoke?
  *
  * The only file that reads TriggerData.  The triggers belong to the site's
  * tables, so whoever changes those runs this code, as usher_owner.  What goes
  * wrong in here must not take the site's own statement along: the work of
  * each row runs in a subtransaction, and an error of ours becomes a warning.
  * Errors which say that the whole transaction is to end or to be tried again
- * pass.
+ * pass.  Sites change many rows that revoke nothing, so whether one does is
+ * decided before the subtransaction, by looking at the row alone.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "broadcast.h"
 #include "identity.h"
@@ -28,27 +32,66 @@
 
 PG_FUNCTION_INFO_V1(usher_on_config_change);
 PG_FUNCTION_INFO_V1(usher_on_token_change);
-PG_FUNCTION_INFO_V1(usher_on_token_truncate);
+PG_FUNCTION_INFO_V1(usher_on_session_change);
+PG_FUNCTION_INFO_V1(usher_on_knox_change);
+PG_FUNCTION_INFO_V1(usher_on_blacklist_change);
+PG_FUNCTION_INFO_V1(usher_on_drf_blacklist_change);
+PG_FUNCTION_INFO_V1(usher_on_credential_truncate);
 PG_FUNCTION_INFO_V1(usher_on_user_change);
 PG_FUNCTION_INFO_V1(usher_on_user_truncate);
 
+/*
+ * Two requests that save at once may write the later date first, and clocks
+ * differ: an expiry that moves earlier by no more than this takes nothing
+ * back.  usher.attach_tables() has the same minute for Django's sessions.
+ */
+#define EXPIRY_JITTER_US (60 * USECS_PER_SEC)
+
 typedef enum RevokeWhat
 {
-	REVOKE_CREDENTIAL, /* which: a credential id */
-	REVOKE_USER,	   /* which: a user id */
-	REVOKE_TOKENS,	   /* every token */
+	REVOKE_TOKEN,		   /* which: its key */
+	REVOKE_DJANGO_SESSION, /* which: its key */
+	REVOKE_KNOX,		   /* which: its digest */
+	REVOKE_OUTSTANDING,	   /* which: the id of simplejwt's row */
+	REVOKE_DRF_JWT,		   /* which: the token */
+	REVOKE_USER,		   /* which: a user id */
+	REVOKE_RENAMED_USER,   /* the same, if credentials name users by name */
+	REVOKE_KIND,		   /* which: every credential of this kind */
 	REVOKE_ALL
 } RevokeWhat;
 
+/* What the events are for which a trigger function may be called. */
+typedef enum TriggerUse
+{
+	ROW_GOES,  /* UPDATE or DELETE of a row */
+	ROW_COMES, /* INSERT or UPDATE of a row */
+	STATEMENT
+} TriggerUse;
+
 static TriggerData *
-trigger_data(FunctionCallInfo fcinfo, bool for_row)
+trigger_data(FunctionCallInfo fcinfo, TriggerUse use)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
+	bool		 fits = false;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
-		(for_row ? !TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-					   TRIGGER_FIRED_BY_INSERT(data->tg_event)
-				 : !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event)))
+	if (CALLED_AS_TRIGGER(fcinfo) && TRIGGER_FIRED_AFTER(data->tg_event))
+	{
+		switch (use)
+		{
+			case ROW_GOES:
+				fits = TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
+					   !TRIGGER_FIRED_BY_INSERT(data->tg_event);
+				break;
+			case ROW_COMES:
+				fits = TRIGGER_FIRED_FOR_ROW(data->tg_event) &&
+					   !TRIGGER_FIRED_BY_DELETE(data->tg_event);
+				break;
+			case STATEMENT:
+				fits = TRIGGER_FIRED_FOR_STATEMENT(data->tg_event);
+				break;
+		}
+	}
+	if (!fits)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function was not called as the trigger it is for"),
@@ -58,22 +101,53 @@ trigger_data(FunctionCallInfo fcinfo, bool for_row)
 
 /* ---- revoking ---- */
 
+/* A credential that issues session keys, and those. */
+static void
+revoke_issuer(const char *credential_id)
+{
+	store_sessions_delete_issued_by(credential_id);
+	broadcast_revoke_credential(credential_id);
+}
+
+static void
+revoke_user(const char *user_id)
+{
+	store_sessions_delete_of(user_id);
+	broadcast_revoke_user(user_id);
+}
+
 static void
 revoke_now(RevokeWhat what, const char *which)
 {
+	char *jti;
+
 	switch (what)
 	{
-		case REVOKE_CREDENTIAL:
-			store_sessions_delete_issued_by(which);
-			broadcast_revoke_credential(which);
+		case REVOKE_TOKEN:
+			revoke_issuer(identity_token_id(which, strlen(which)));
 			return;
-		case REVOKE_USER:
-			store_sessions_delete_of(which);
-			broadcast_revoke_user(which);
+		case REVOKE_KNOX: revoke_issuer(identity_knox_id(which)); return;
+		case REVOKE_DJANGO_SESSION:
+			broadcast_revoke_credential(
+				identity_django_session_id(which, strlen(which)));
 			return;
-		case REVOKE_TOKENS:
-			store_sessions_delete_issued_by_kind(IDENTITY_KIND_TOKEN);
-			broadcast_revoke_kind(IDENTITY_KIND_TOKEN);
+		case REVOKE_OUTSTANDING:
+			jti = store_outstanding_jti(which);
+			if (jti != NULL)
+				broadcast_revoke_credential(identity_jti_id(jti));
+			return;
+		case REVOKE_DRF_JWT:
+			broadcast_revoke_credential(
+				identity_drf_jwt_issuer_id(which, strlen(which)));
+			return;
+		case REVOKE_RENAMED_USER:
+			if (store_options()->jwt.flavor == JWT_DRF_JWT)
+				revoke_user(which);
+			return;
+		case REVOKE_USER: revoke_user(which); return;
+		case REVOKE_KIND:
+			store_sessions_delete_issued_by_kind(which);
+			broadcast_revoke_kind(which);
 			return;
 		case REVOKE_ALL:
 			store_sessions_delete_all();
@@ -93,12 +167,9 @@ ends_transaction(int sqlstate)
 		   category == ERRCODE_TO_CATEGORY(ERRCODE_OUT_OF_MEMORY);
 }
 
-/*
- * Revoke in a subtransaction.  token_key instead of which: the id is computed
- * inside, since that reads usher's tables too.
- */
+/* Revoke in a subtransaction. */
 static void
-revoke_guarded(RevokeWhat what, const char *which, const char *token_key)
+revoke_guarded(RevokeWhat what, const char *which)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -107,8 +178,6 @@ revoke_guarded(RevokeWhat what, const char *which, const char *token_key)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		if (token_key != NULL)
-			which = identity_token_id(token_key, strlen(token_key));
 		revoke_now(what, which);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
@@ -197,7 +266,53 @@ changed(const TriggerData *data, int column)
 	return strcmp(before, after) != 0;
 }
 
-/* ---- the triggers ---- */
+/*
+ * A date of the old or the new row.  False: it is null, or there is no such
+ * column any more.
+ */
+static bool
+row_date(const TriggerData *data, HeapTuple row, int column, TimestampTz *date)
+{
+	TupleDesc desc = RelationGetDescr(data->tg_relation);
+	Datum	  value;
+	bool	  isnull;
+
+	if (column == 0 ||
+		getBaseType(SPI_gettypeid(desc, column)) != TIMESTAMPTZOID)
+		return false;
+	value = SPI_getbinval(row, desc, column, &isnull);
+	if (isnull)
+		return false;
+	*date = DatumGetTimestampTz(value);
+	return true;
+}
+
+/* Revoke by what stood in a column of the old row. */
+static void
+revoke_old(const TriggerData *data, RevokeWhat what, int column)
+{
+	char *which = column > 0 ? old_value(data, column) : NULL;
+
+	if (which != NULL)
+		revoke_guarded(what, which);
+}
+
+/* Revoke by what stands in a column of the new row, unless it did before. */
+static void
+revoke_new(const TriggerData *data, RevokeWhat what, int column)
+{
+	bool  update = TRIGGER_FIRED_BY_UPDATE(data->tg_event);
+	char *which;
+
+	if (column == 0 || (update && !changed(data, column)))
+		return;
+	which = SPI_getvalue(update ? data->tg_newtuple : data->tg_trigtuple,
+						 RelationGetDescr(data->tg_relation), column);
+	if (which != NULL)
+		revoke_guarded(what, which);
+}
+
+/* ---- the triggers on credentials ---- */
 
 /*
  * on_token_change(key, user): a token was deleted, or is now another one or
@@ -206,63 +321,153 @@ changed(const TriggerData *data, int column)
 Datum
 usher_on_token_change(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo, true);
+	TriggerData *data = trigger_data(fcinfo, ROW_GOES);
 	int			 key_column = argument_column(data, 0);
-	char		*key;
 
-	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && !changed(data, key_column) &&
-		!changed(data, argument_column(data, 1)))
-		PG_RETURN_POINTER(NULL);
-	key = key_column > 0 ? old_value(data, key_column) : NULL;
-	if (key != NULL)
-		revoke_guarded(REVOKE_CREDENTIAL, NULL, key);
-	PG_RETURN_POINTER(NULL);
-}
-
-Datum
-usher_on_token_truncate(PG_FUNCTION_ARGS)
-{
-	trigger_data(fcinfo, false);
-	revoke_guarded(REVOKE_TOKENS, NULL, NULL);
+	if (TRIGGER_FIRED_BY_DELETE(data->tg_event) || changed(data, key_column) ||
+		changed(data, argument_column(data, 1)))
+		revoke_old(data, REVOKE_TOKEN, key_column);
 	PG_RETURN_POINTER(NULL);
 }
 
 /*
- * on_user_change(key, active, password): a user was deleted, renumbered,
- * deactivated or given another password.
+ * on_session_change(session_key): a live Django session was deleted, got
+ * another key or expires earlier.  The triggers' conditions have decided that.
+ */
+Datum
+usher_on_session_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo, ROW_GOES);
+
+	revoke_old(data, REVOKE_DJANGO_SESSION, argument_column(data, 0));
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Whether knox's token expires earlier than it did; once counts as never. */
+static bool
+cut_short(const TriggerData *data, int expiry_column, TimestampTz now)
+{
+	TimestampTz before;
+	TimestampTz after;
+
+	if (!row_date(data, data->tg_newtuple, expiry_column, &after))
+		return false;
+	if (!row_date(data, data->tg_trigtuple, expiry_column, &before))
+		return true;
+	return after < before && (after < now || before - after > EXPIRY_JITTER_US);
+}
+
+/*
+ * on_knox_change(digest, user, expiry): a live token was deleted, is now
+ * another one or somebody else's, or expires earlier.
+ */
+Datum
+usher_on_knox_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo, ROW_GOES);
+	int			 digest_column = argument_column(data, 0);
+	int			 expiry_column = argument_column(data, 2);
+	TimestampTz	 now = GetCurrentTransactionStartTimestamp();
+	TimestampTz	 expiry;
+
+	/* knox deletes expired tokens whenever their user comes by. */
+	if (row_date(data, data->tg_trigtuple, expiry_column, &expiry) &&
+		expiry < now)
+		PG_RETURN_POINTER(NULL);
+	if (TRIGGER_FIRED_BY_DELETE(data->tg_event) ||
+		changed(data, digest_column) ||
+		changed(data, argument_column(data, 1)) ||
+		cut_short(data, expiry_column, now))
+		revoke_old(data, REVOKE_KNOX, digest_column);
+	PG_RETURN_POINTER(NULL);
+}
+
+/* on_blacklist_change(token_id): simplejwt blacklisted a token. */
+Datum
+usher_on_blacklist_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo, ROW_COMES);
+
+	revoke_new(data, REVOKE_OUTSTANDING, argument_column(data, 0));
+	PG_RETURN_POINTER(NULL);
+}
+
+/* on_drf_blacklist_change(token): drf-jwt blacklisted a token. */
+Datum
+usher_on_drf_blacklist_change(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = trigger_data(fcinfo, ROW_COMES);
+
+	revoke_new(data, REVOKE_DRF_JWT, argument_column(data, 0));
+	PG_RETURN_POINTER(NULL);
+}
+
+/* on_credential_truncate(kind): every credential of a kind is gone. */
+Datum
+usher_on_credential_truncate(PG_FUNCTION_ARGS)
+{
+	static const char *const kinds[] = {
+		IDENTITY_KIND_TOKEN, IDENTITY_KIND_DJANGO_SESSION, IDENTITY_KIND_KNOX};
+	TriggerData *data = trigger_data(fcinfo, STATEMENT);
+	int			 i;
+
+	for (i = 0; i < (int) lengthof(kinds); i++)
+	{
+		if (data->tg_trigger->tgnargs == 1 &&
+			strcmp(data->tg_trigger->tgargs[0], kinds[i]) == 0)
+			revoke_guarded(REVOKE_KIND, kinds[i]);
+	}
+	PG_RETURN_POINTER(NULL);
+}
+
+/* ---- the triggers on users ---- */
+
+static bool
+deactivated(const TriggerData *data, int active_column)
+{
+	char *active;
+
+	if (!changed(data, active_column))
+		return false;
+	active = new_value(data, active_column);
+	return active == NULL || strcmp(active, "t") != 0;
+}
+
+/*
+ * on_user_change(key, active, password, username, jwt_user): a user was
+ * deleted, renumbered, deactivated, given another password, or is called
+ * otherwise by JWTs.
  */
 Datum
 usher_on_user_change(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo, true);
+	TriggerData *data = trigger_data(fcinfo, ROW_GOES);
 	int			 key_column = argument_column(data, 0);
+	RevokeWhat	 what = REVOKE_USER;
 	char		*user_id;
 
 	if (TRIGGER_FIRED_BY_UPDATE(data->tg_event) && !changed(data, key_column) &&
-		!changed(data, argument_column(data, 2)))
+		!changed(data, argument_column(data, 2)) &&
+		!changed(data, argument_column(data, 4)) &&
+		!deactivated(data, argument_column(data, 1)))
 	{
-		int	  active_column = argument_column(data, 1);
-		char *active;
-
-		if (!changed(data, active_column))
+		if (!changed(data, argument_column(data, 3)))
 			PG_RETURN_POINTER(NULL);
-		active = new_value(data, active_column);
-		if (active != NULL && strcmp(active, "t") == 0)
-			PG_RETURN_POINTER(NULL);
+		what = REVOKE_RENAMED_USER;
 	}
 	user_id = key_column > 0 ? old_value(data, key_column) : NULL;
 
 	/* Nobody with a longer id has ever been identified. */
 	if (user_id != NULL && strlen(user_id) <= STORE_USER_ID_MAX_BYTES)
-		revoke_guarded(REVOKE_USER, user_id, NULL);
+		revoke_guarded(what, user_id);
 	PG_RETURN_POINTER(NULL);
 }
 
 Datum
 usher_on_user_truncate(PG_FUNCTION_ARGS)
 {
-	trigger_data(fcinfo, false);
-	revoke_guarded(REVOKE_ALL, NULL, NULL);
+	trigger_data(fcinfo, STATEMENT);
+	revoke_guarded(REVOKE_ALL, NULL);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -273,7 +478,7 @@ usher_on_user_truncate(PG_FUNCTION_ARGS)
 Datum
 usher_on_config_change(PG_FUNCTION_ARGS)
 {
-	TriggerData *data = trigger_data(fcinfo, false);
+	TriggerData *data = trigger_data(fcinfo, STATEMENT);
 
 	CacheInvalidateRelcache(data->tg_relation);
 	PG_RETURN_POINTER(NULL);
