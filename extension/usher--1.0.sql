@@ -1331,6 +1331,254 @@ GRANT EXECUTE ON FUNCTION
 
 -- ==== end of groups ====
 
+-- ==== options ====
+
+-- How the site's Django is set up where that differs from the defaults, which
+-- hold as long as a table has no row.  Not secret; pg_dump carries it.
+CREATE TABLE usher.session_options (
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	backends text[] NOT NULL CHECK (cardinality(backends) > 0
+		AND array_position(backends, NULL) IS NULL),
+	store_class text NOT NULL,
+	accept_pre_3_1 boolean NOT NULL,
+	signed_cookies boolean NOT NULL,
+	cookie_age_s integer NOT NULL CHECK (cookie_age_s > 0)
+);
+COMMENT ON TABLE usher.session_options IS 'how Django''s sessions are set up; written by usher.set_session_options()';
+SELECT pg_catalog.pg_extension_config_dump('usher.session_options', '');
+
+CREATE TABLE usher.jwt_options (
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	flavor text NOT NULL CHECK (flavor IN ('simplejwt', 'drf-jwt')),
+	audience text,
+	issuer text,
+	leeway_s integer NOT NULL CHECK (leeway_s >= 0),
+	user_id_claim text NOT NULL,
+	token_type_claim text,
+	token_types text[] NOT NULL CHECK (cardinality(token_types) > 0
+		AND array_position(token_types, NULL) IS NULL),
+	jti_claim text,
+	check_revoke_token boolean NOT NULL,
+	revoke_token_claim text NOT NULL,
+	check_user_is_active boolean NOT NULL
+);
+COMMENT ON TABLE usher.jwt_options IS 'how JSON Web Tokens are set up; written by usher.set_jwt_options()';
+SELECT pg_catalog.pg_extension_config_dump('usher.jwt_options', '');
+
+CREATE TABLE usher.knox_options (
+	singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+	secure_hash_algorithm text NOT NULL CHECK (secure_hash_algorithm IN
+		('sha512', 'sha384', 'sha256', 'sha3_512', 'sha3_256'))
+);
+COMMENT ON TABLE usher.knox_options IS 'how knox is set up; written by usher.set_knox_options()';
+SELECT pg_catalog.pg_extension_config_dump('usher.knox_options', '');
+
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.session_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.jwt_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.knox_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+
+-- check_option: raises unless an option has a value, or values, that can be
+-- one: each of at least one character; of a claim's name, ASCII only.
+CREATE FUNCTION usher.check_option(option text, given text[], claim boolean DEFAULT false)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF given IS NULL OR array_position(given, NULL) IS NOT NULL THEN
+		RAISE EXCEPTION '% must not be null', option
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF cardinality(given) = 0 OR '' = ANY (given) THEN
+		RAISE EXCEPTION '% must not be empty', option
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF claim AND given[1] COLLATE "C" !~ '^[ -~]+$' THEN
+		RAISE EXCEPTION '% must be ASCII', option
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	-- What is compared is UTF-8: better to fail now than at each login.
+	PERFORM convert_to(g, 'UTF8') FROM unnest(given) AS g;
+END
+$$;
+COMMENT ON FUNCTION usher.check_option(text, text[], boolean) IS 'internal: can this be the value of an option';
+
+-- whole_seconds: an interval that is an option, as seconds.  Days count 24
+-- hours and months 30 days, as interval comparison has it.
+CREATE FUNCTION usher.whole_seconds(option text, given interval, least integer)
+RETURNS integer
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	months numeric := extract(year FROM given) * 12 + extract(month FROM given);
+	seconds numeric := (months * 30 + extract(day FROM given)) * 86400
+		+ extract(hour FROM given) * 3600 + extract(minute FROM given) * 60
+		+ extract(second FROM given);
+BEGIN
+	IF given IS NULL THEN
+		RAISE EXCEPTION '% must not be null', option
+			USING ERRCODE = 'null_value_not_allowed';
+	END IF;
+	IF seconds <> trunc(seconds) OR seconds NOT BETWEEN least AND 2147483647 THEN
+		RAISE EXCEPTION '% must be a whole number of seconds between % and 2147483647', option, least
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = format('Give %s => an interval such as ''60 s''.', option);
+	END IF;
+	RETURN seconds;
+END
+$$;
+COMMENT ON FUNCTION usher.whole_seconds(text, interval, integer) IS 'internal: an option of time as seconds';
+
+-- set_session_options(backends, store_class, accept_pre_3_1, signed_cookies,
+--                     cookie_age) returns void                   API: public
+--   backends        AUTHENTICATION_BACKENDS; who logged in by another is
+--                   refused.  The AllowAllUsers* ones do not ask is_active
+--   store_class     the class name of SESSION_ENGINE's store
+--   accept_pre_3_1  also rows and hashes that Django 3.1 and 3.2 still take
+--                   from before: SHA-1, uncompressed
+--   signed_cookies  also the cookies of the signed_cookies backend, which no
+--                   logout ends
+--   cookie_age      SESSION_COOKIE_AGE, for those: whole seconds, > 0
+-- Replaces what was set before, all of it.  Raises 22004 (null), 22023.
+CREATE FUNCTION usher.set_session_options(
+	backends text[] DEFAULT '{django.contrib.auth.backends.ModelBackend}',
+	store_class text DEFAULT 'SessionStore',
+	accept_pre_3_1 boolean DEFAULT false,
+	signed_cookies boolean DEFAULT false,
+	cookie_age interval DEFAULT '1209600 s')
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM usher.check_option('backends', backends);
+	PERFORM usher.check_option('store_class', ARRAY[store_class]);
+	PERFORM usher.check_option('accept_pre_3_1', ARRAY[accept_pre_3_1::text]);
+	PERFORM usher.check_option('signed_cookies', ARRAY[signed_cookies::text]);
+	INSERT INTO usher.session_options AS o
+	VALUES (true, $1, $2, $3, $4, usher.whole_seconds('cookie_age', $5, 1))
+	ON CONFLICT (singleton) DO UPDATE SET
+		backends = EXCLUDED.backends, store_class = EXCLUDED.store_class,
+		accept_pre_3_1 = EXCLUDED.accept_pre_3_1,
+		signed_cookies = EXCLUDED.signed_cookies,
+		cookie_age_s = EXCLUDED.cookie_age_s;
+END
+$$;
+COMMENT ON FUNCTION usher.set_session_options(text[], text, boolean, boolean, interval) IS 'say how Django''s sessions are set up';
+
+-- set_jwt_options(flavor, audience, issuer, leeway, user_id_claim,
+--                 token_type_claim, token_types, jti_claim,
+--                 check_revoke_token, revoke_token_claim,
+--                 check_user_is_active) returns void             API: public
+--   flavor                simplejwt, or drf-jwt, which is also
+--                         djangorestframework-jwt: the user is found by the
+--                         claim username, and the claims below but audience
+--                         and issuer are not looked at
+--   audience, issuer      NULL: not looked at (drf-jwt: no audience allowed)
+--   leeway                for exp, nbf and iat: whole seconds, >= 0
+--   user_id_claim         USER_ID_CLAIM
+--   token_type_claim      TOKEN_TYPE_CLAIM; NULL: not looked at
+--   token_types           those of AUTH_TOKEN_CLASSES: access, sliding
+--   jti_claim             JTI_CLAIM; NULL: not required
+--   check_revoke_token    CHECK_REVOKE_TOKEN: REVOKE_TOKEN_CLAIM must be that
+--   revoke_token_claim    of the user's password
+--   check_user_is_active  CHECK_USER_IS_ACTIVE
+-- Replaces what was set before, all of it.  Keys are add_jwt_key()'s.  Raises
+-- 22004 (null), 22023.
+CREATE FUNCTION usher.set_jwt_options(
+	flavor text DEFAULT 'simplejwt',
+	audience text DEFAULT NULL,
+	issuer text DEFAULT NULL,
+	leeway interval DEFAULT '0 s',
+	user_id_claim text DEFAULT 'user_id',
+	token_type_claim text DEFAULT 'token_type',
+	token_types text[] DEFAULT '{access}',
+	jti_claim text DEFAULT 'jti',
+	check_revoke_token boolean DEFAULT false,
+	revoke_token_claim text DEFAULT 'hash_password',
+	check_user_is_active boolean DEFAULT true)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM usher.check_option('flavor', ARRAY[flavor]);
+	IF flavor NOT IN ('simplejwt', 'drf-jwt') THEN
+		RAISE EXCEPTION 'flavor "%" is not known', flavor
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Give simplejwt or drf-jwt.';
+	END IF;
+	IF audience IS NOT NULL THEN
+		PERFORM usher.check_option('audience', ARRAY[audience]);
+	END IF;
+	IF issuer IS NOT NULL THEN
+		PERFORM usher.check_option('issuer', ARRAY[issuer]);
+	END IF;
+	PERFORM usher.check_option('user_id_claim', ARRAY[user_id_claim], true);
+	IF token_type_claim IS NOT NULL THEN
+		PERFORM usher.check_option('token_type_claim', ARRAY[token_type_claim], true);
+	END IF;
+	PERFORM usher.check_option('token_types', token_types);
+	IF jti_claim IS NOT NULL THEN
+		PERFORM usher.check_option('jti_claim', ARRAY[jti_claim], true);
+	END IF;
+	PERFORM usher.check_option('check_revoke_token', ARRAY[check_revoke_token::text]);
+	PERFORM usher.check_option('revoke_token_claim', ARRAY[revoke_token_claim], true);
+	PERFORM usher.check_option('check_user_is_active', ARRAY[check_user_is_active::text]);
+	INSERT INTO usher.jwt_options AS o
+	VALUES (true, $1, $2, $3, usher.whole_seconds('leeway', $4, 0), $5, $6,
+			$7, $8, $9, $10, $11)
+	ON CONFLICT (singleton) DO UPDATE SET
+		flavor = EXCLUDED.flavor, audience = EXCLUDED.audience,
+		issuer = EXCLUDED.issuer, leeway_s = EXCLUDED.leeway_s,
+		user_id_claim = EXCLUDED.user_id_claim,
+		token_type_claim = EXCLUDED.token_type_claim,
+		token_types = EXCLUDED.token_types, jti_claim = EXCLUDED.jti_claim,
+		check_revoke_token = EXCLUDED.check_revoke_token,
+		revoke_token_claim = EXCLUDED.revoke_token_claim,
+		check_user_is_active = EXCLUDED.check_user_is_active;
+END
+$$;
+COMMENT ON FUNCTION usher.set_jwt_options(text, text, text, interval, text, text, text[], text, boolean, text, boolean) IS 'say how JSON Web Tokens are set up';
+
+-- set_knox_options(secure_hash_algorithm text) returns void      API: public
+--   secure_hash_algorithm  knox's SECURE_HASH_ALGORITHM, without "hashlib.":
+--                          sha512, sha384, sha256, sha3_512 or sha3_256
+-- Raises 22004 (null), 22023.
+CREATE FUNCTION usher.set_knox_options(secure_hash_algorithm text DEFAULT 'sha512')
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM usher.check_option('secure_hash_algorithm', ARRAY[secure_hash_algorithm]);
+	IF secure_hash_algorithm NOT IN ('sha512', 'sha384', 'sha256', 'sha3_512', 'sha3_256') THEN
+		RAISE EXCEPTION 'hash algorithm "%" is not known', secure_hash_algorithm
+			USING ERRCODE = 'invalid_parameter_value',
+				  HINT = 'Give sha512, sha384, sha256, sha3_512 or sha3_256.';
+	END IF;
+	INSERT INTO usher.knox_options AS o VALUES (true, $1)
+	ON CONFLICT (singleton) DO UPDATE SET
+		secure_hash_algorithm = EXCLUDED.secure_hash_algorithm;
+END
+$$;
+COMMENT ON FUNCTION usher.set_knox_options(text) IS 'say how knox is set up';
+
+GRANT EXECUTE ON FUNCTION
+	usher.set_session_options(text[], text, boolean, boolean, interval),
+	usher.set_jwt_options(text, text, text, interval, text, text, text[], text, boolean, text, boolean),
+	usher.set_knox_options(text)
+	TO usher_app;
+
+-- ==== end of options ====
+
 -- ==== who owns and who may ====
 
 -- Everything that stands in the schema now, whichever section made it.
