@@ -209,6 +209,20 @@ is_anonymous(const char *kind)
 	return kind != NULL && strcmp(kind, IDENTITY_KIND_ANONYMOUS) == 0;
 }
 
+/*
+ * A Django session of a visitor who has not logged in is no bad credential:
+ * to Django he is AnonymousUser.  So he enters where anyone may; elsewhere he
+ * hears that nobody is logged in.
+ */
+static bool
+is_anonymous_session(const Identity *identity, const AskedGroup *group)
+{
+	return !identity->valid && identity->reason != NULL &&
+		   strcmp(identity->reason, IDENTITY_NO_USER_IN_SESSION) == 0 &&
+		   group->category != NULL &&
+		   group->category->join.rule == POLICY_ANYONE;
+}
+
 /* Once the identity is known. */
 static void
 finish_admission(Admission *admission, const AskedGroup *group)
@@ -272,7 +286,10 @@ usher_admit(PG_FUNCTION_ARGS)
 			authenticate_only(kind, credential, now, &admission.identity);
 		else
 			identity_authenticate(kind, credential, now, &admission.identity);
-		finish_admission(&admission, &group);
+		if (is_anonymous_session(&admission.identity, &group))
+			admit_anonymous(&admission, &group);
+		else
+			finish_admission(&admission, &group);
 	}
 	return admission_row(fcinfo, &admission, &group, now);
 }

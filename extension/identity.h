@@ -79,6 +79,13 @@ extern char *identity_django_session_id(const char *key, size_t len);
 extern char *identity_knox_id(const char *digest);
 
 /*
+ * identity_knox_digest
+ *		The digest of the knox token's row, expired or not; NULL: there is
+ *		none.
+ */
+extern char *identity_knox_digest(const text *token);
+
+/*
  * identity_jti_id, identity_drf_jwt_issuer_id
  *		The issuer id of JWTs with this jti; or of this drf-jwt token, by its
  *		jti if it has one, else as a whole.  Neither need be valid.

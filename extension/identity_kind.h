@@ -1,0 +1,89 @@
+/*-------------------------------------------------------------------------
+ *
+ * identity_kind.h
+ *	  What a kind of credential is to identity.c, and what the kinds share; no
+ *	  other room includes this.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef USHER_IDENTITY_KIND_H
+#define USHER_IDENTITY_KIND_H
+
+#include "identity.h"
+#include "store.h"
+
+/*
+ * One kind.  Both functions are given an empty identity with its kind set;
+ * neither is called with a NULL, nor authenticate with a text longer than
+ * IDENTITY_MAX_BYTES.
+ */
+typedef struct IdentityKind
+{
+	const char *name;
+	const char *too_long; /* the reason for a text longer than any */
+	void (*authenticate)(text *credential, TimestampTz now, Identity *identity);
+	void (*recheck)(const char *user_id, const char *credential_id,
+					TimestampTz now, Identity *identity);
+} IdentityKind;
+
+/* Longer texts are no credential of anybody's and are not looked up. */
+#define IDENTITY_MAX_BYTES 8192
+
+extern const IdentityKind identity_kind_django_session;
+extern const IdentityKind identity_kind_jwt;
+extern const IdentityKind identity_kind_knox;
+
+/* ---- answers ---- */
+
+/* Leaves nothing in the identity but its kind and the reason. */
+extern void identity_refuse(Identity *identity, const char *reason);
+
+/*
+ * identity_user_refusal
+ *		NULL when the user may be identified, else the reason why not;
+ *		any_active says that inactive ones may.
+ */
+extern const char *identity_user_refusal(StoreStatus	  status,
+										 const StoreUser *user, bool any_active,
+										 const char *absent_reason);
+
+/* The identity is this user's; expiry and ids are still to be set. */
+extern void identity_accept(Identity *identity, const StoreUser *user);
+
+/* Sets the expiry; DT_NOEND, or a time that no timestamp holds, is none. */
+extern void identity_expire(Identity *identity, TimestampTz at);
+extern void identity_expire_unix(Identity *identity, int64 seconds);
+
+/* Unix time in microseconds. */
+extern int64 identity_unix_us(TimestampTz time);
+
+/* ---- ids ---- */
+
+/* 64 digits: SHA-256 of this installation's salt, the label and the bytes. */
+extern char *identity_hashed_id(const char *label, const char *bytes,
+								size_t len);
+
+/*
+ * identity_sealed_id, identity_open_id
+ *		An id from which we, knowing the salt, find the bytes again.
+ *
+ * Opening returns NULL for what was not sealed here with this label.
+ */
+extern char *identity_sealed_id(const char *label, const char *bytes,
+								size_t len);
+extern text *identity_open_id(const char *label, const char *id);
+
+/* ---- knox, for session keys that a knox token issued ---- */
+
+/*
+ * identity_knox_owner
+ *		The user with this id, if the knox token with that credential id is
+ *		his and alive; else the reason why not.  *expires_at is DT_NOEND for a
+ *		token that never expires.
+ */
+extern const char *identity_knox_owner(const char *user_id,
+									   const char *credential_id,
+									   TimestampTz now, StoreUser *user,
+									   TimestampTz *expires_at);
+
+#endif /* USHER_IDENTITY_KIND_H */
