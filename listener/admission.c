@@ -16,170 +16,18 @@
  */
 #include "admission.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "credentials.h"
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
-#include "refusal.h"
+#include "response.h"
 
-#define RESPONSE_BYTES 1024
-#define BODY_BYTES 512
 #define FIRST_HEAD_BYTES 1024
 
 static void ask(Client *client);
 static void on_admit_answer(void *arg, const AdmitAnswer *answer);
-
-static void
-forget_head(Client *client)
-{
-	if (client->head != NULL)
-		/* it may hold a credential */
-		explicit_bzero(client->head, client->head_cap);
-	free(client->head);
-	client->head = NULL;
-	client->head_len = client->head_cap = client->head_end = 0;
-}
-
-static HttpStatus
-parse_head(const Client *client, HttpRequest *request)
-{
-	return http_parse(request, (const char *) client->head, client->head_end);
-}
-
-/* ---- refusing and answering -------------------------------------------- */
-
-static void
-respond(Client *client, int status, const char *extra_headers, const char *body)
-{
-	char   response[RESPONSE_BYTES];
-	size_t len =
-		http_response(response, sizeof(response), status, extra_headers, body);
-
-	client_send(client, response, len);
-	forget_head(client);
-	client_enter(client, CLIENT_FINISHING);
-}
-
-static void
-refuse_http(Client *client, const Refusal *refusal, const char *detail)
-{
-	char body[BODY_BYTES];
-	char extra[160] = "";
-
-	if (refusal_json(body, sizeof(body), refusal, detail, false) == 0)
-		body[0] = '\0';
-	if (refusal->http_status == 401)
-		snprintf(extra, sizeof(extra), "WWW-Authenticate: %.64s\r\n",
-				 client->env->config->token_keyword);
-	else if (refusal->http_status == 405)
-		snprintf(extra, sizeof(extra), "Allow: GET\r\n");
-	else if (refusal->http_status == 426)
-		snprintf(extra, sizeof(extra),
-				 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-	else if (refusal->http_status == 429 || refusal->http_status == 503)
-		snprintf(extra, sizeof(extra), "Retry-After: 1\r\n");
-	respond(client, refusal->http_status, extra, body);
-}
-
-/* 101, the reason as a message, and a close frame. */
-static void
-refuse_websocket(Client *client, const Refusal *refusal, const char *detail,
-				 Slice key)
-{
-	uint8_t frame[WS_MAX_CONTROL_FRAME];
-	uint8_t header[WS_MAX_HEADER];
-	char	accept[HTTP_ACCEPT_LEN + 1];
-	char	response[RESPONSE_BYTES];
-	char	body[BODY_BYTES];
-	size_t	body_len;
-	size_t	len;
-
-	if (!http_accept_key(key, accept))
-	{
-		refuse_http(client, refusal, detail);
-		return;
-	}
-	len = http_switching(response, sizeof(response), accept, SLICE_NONE);
-	client_send(client, response, len);
-	body_len = refusal_json(body, sizeof(body), refusal, detail, true);
-	client_send(client, header, ws_frame_header(header, WS_TEXT, body_len));
-	client_send(client, body, body_len);
-	ws_reader_init(&client->reader,
-				   (uint32_t) client->env->config->max_message_bytes);
-	forget_head(client);
-	client_enter(client, CLIENT_CLOSING);
-	len = ws_close_frame(frame, refusal->close_code, refusal->reason);
-	client_send(client, frame, len);
-}
-
-void
-admission_refuse(Client *client, const char *reason, const char *detail)
-{
-	const Refusal *refusal = refusal_for(reason);
-	HttpRequest	   request;
-	Handshake	   plan = {0};
-	bool		   as_websocket = false;
-	bool		   named;
-
-	if (client->head_end > 0 && parse_head(client, &request) == HTTP_OK)
-		handshake_plan(&plan, &request);
-	if (plan.key.ptr != NULL)
-		switch (client->env->config->refusal)
-		{
-			case CONFIG_REFUSAL_AUTO: as_websocket = plan.from_browser; break;
-			case CONFIG_REFUSAL_HTTP: as_websocket = false; break;
-			case CONFIG_REFUSAL_WEBSOCKET: as_websocket = true; break;
-		}
-	/* What is no group name may be a key that a mistyped URL put there. */
-	named = handshake_group_valid(plan.group);
-	client_log(client, LOG_LEVEL_INFO, "refused with %d: %s%s%.*s",
-			   as_websocket ? refusal->close_code : refusal->http_status,
-			   /* the extension's own word, even one we do not know */
-			   reason, named ? ", group " : "",
-			   named ? (int) plan.group.len : 0, named ? plan.group.ptr : "");
-	if (as_websocket)
-		refuse_websocket(client, refusal, detail, plan.key);
-	else
-		refuse_http(client, refusal, detail);
-}
-
-static void
-answer_healthz(Client *client)
-{
-	char body[BODY_BYTES];
-
-	snprintf(body, sizeof(body),
-			 "{\"status\":\"ok\",\"version\":\"%s\",\"connections\":%zu}",
-			 config_version(), client->env->count);
-	respond(client, 200, NULL, body);
-}
-
-/* Ready: questions are answered, and the canary came back lately. */
-static void
-answer_readyz(Client *client)
-{
-	const ClientEnv *env = client->env;
-	FeedHealth		 feed = feed_health(env->feed);
-	bool			 database = calls_ready(env->calls);
-	bool			 listening =
-		feed.ready && feed.canary_age_ms <= 3 * env->config->canary_interval_ms;
-	bool		ready = database && listening && !env->draining;
-	const char *status = ready ? "ready" : "unavailable";
-	char		body[BODY_BYTES];
-
-	if (env->draining)
-		status = "draining";
-	snprintf(body, sizeof(body),
-			 "{\"status\":\"%s\",\"database\":%s,\"listening\":%s,"
-			 "\"canary_age_ms\":%llu,\"notification_queue_usage\":%.6f}",
-			 status, database ? "true" : "false", listening ? "true" : "false",
-			 (unsigned long long) feed.canary_age_ms, feed.queue_usage);
-	respond(client, ready ? 200 : 503, ready ? NULL : "Retry-After: 1\r\n",
-			body);
-}
 
 /* ---- seating ----------------------------------------------------------- */
 
@@ -229,23 +77,23 @@ remember_identity(Client *client, const AdmitAnswer *answer)
 static void
 open_client(Client *client)
 {
-	char		response[RESPONSE_BYTES];
-	char		accept[HTTP_ACCEPT_LEN + 1];
+	char		response[RESPONSE_SWITCHING_BYTES];
 	HttpRequest request;
+	Handshake	plan = {0};
 	uint8_t	   *head = client->head;
 	size_t		head_end = client->head_end;
 	size_t		head_len = client->head_len;
 	size_t		head_cap = client->head_cap;
 	size_t		len;
 
-	if (parse_head(client, &request) != HTTP_OK ||
-		!http_accept_key(http_header(&request, "Sec-WebSocket-Key", NULL),
-						 accept))
+	if (client_parse_head(client, &request) == HTTP_OK)
+		handshake_plan(&plan, &request);
+	len = response_switching(&plan, response);
+	if (len == 0)
 	{
-		admission_refuse(client, "bad_handshake", NULL);
+		response_refuse(client, "bad_handshake", NULL);
 		return;
 	}
-	len = http_switching(response, sizeof(response), accept, SLICE_NONE);
 	ws_reader_init(&client->reader,
 				   (uint32_t) client->env->config->max_message_bytes);
 	client_enter(client, CLIENT_OPEN);
@@ -311,16 +159,16 @@ seat(Client *client, const AdmitAnswer *answer)
 	const char *reason;
 
 	if (!remember_identity(client, answer) ||
-		parse_head(client, &request) != HTTP_OK)
+		client_parse_head(client, &request) != HTTP_OK)
 	{
-		admission_refuse(client, "overloaded", NULL);
+		response_refuse(client, "overloaded", NULL);
 		return;
 	}
 	handshake_plan(&plan, &request);
 	reason = take_seat(client, plan.group);
 	if (reason != NULL)
 	{
-		admission_refuse(client, reason, NULL);
+		response_refuse(client, reason, NULL);
 		return;
 	}
 	if (client->plain)
@@ -350,7 +198,7 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 			open_client(client);
 		else
 			/* the only channel that cannot be LISTENed to */
-			admission_refuse(client, "plain_name_too_long", NULL);
+			response_refuse(client, "plain_name_too_long", NULL);
 		if (last && client->member.group == NULL)
 			return; /* the group went with its last member */
 	}
@@ -418,7 +266,7 @@ confirm(Client *client, const AdmitAnswer *answer)
 	HttpRequest request;
 	Handshake	plan;
 
-	if (parse_head(client, &request) != HTTP_OK)
+	if (client_parse_head(client, &request) != HTTP_OK)
 		return; /* it was parsed before, so this cannot be */
 	handshake_plan(&plan, &request);
 	client->feed_mark = feed_mark(env->feed);
@@ -426,7 +274,7 @@ confirm(Client *client, const AdmitAnswer *answer)
 								 answer->credential_id, plan.group,
 								 time_left_ms(client), on_admit_answer, client);
 	if (client->call == NULL)
-		admission_refuse(client, "overloaded", NULL);
+		response_refuse(client, "overloaded", NULL);
 }
 
 static void
@@ -447,37 +295,61 @@ on_admit_answer(void *arg, const AdmitAnswer *answer)
 			break;
 	}
 	if (reason != NULL)
-		admission_refuse(client, reason, NULL);
+		response_refuse(client, reason, NULL);
 	else if (outdated(client, answer))
 		confirm(client, answer);
 	else
 		seat(client, answer);
 }
 
+static CredentialOptions
+credential_options(const Config *config)
+{
+	return (CredentialOptions){
+		.header_keywords = config->header_keywords,
+		.allow_query_token = config->allow_query_token,
+		.allow_query_django_session = config->allow_query_django_session,
+		.jwt_cookie = config->jwt_cookie,
+		.session_cookie = config->session_cookie,
+	};
+}
+
 static void
 ask(Client *client)
 {
 	ClientEnv		 *env = client->env;
-	CredentialOptions options = {env->config->token_keyword,
-								 env->config->allow_query_token};
+	CredentialOptions options = credential_options(env->config);
 	Credential		  credential;
 	HttpRequest		  request;
 	Handshake		  plan;
 	const char		 *detail;
 	const char		 *reason;
 
-	if (!feed_health(env->feed).ready)
-		return; /* admission_on_feed_ready comes back, or the deadline */
-	if (parse_head(client, &request) != HTTP_OK)
+	if (client_parse_head(client, &request) != HTTP_OK)
 		return;
 	handshake_plan(&plan, &request);
 	credential_find(&credential, &request, &options);
+	/* Before all else: a page of another site learns nothing, not even whether
+	 * its visitor's cookie can be read. */
+	if (!handshake_origin_allowed(&request, env->config->allowed_origins,
+								  credential.from_cookie))
+	{
+		credential_wipe(&credential);
+		response_refuse(client, "origin_not_allowed", NULL);
+		return;
+	}
 	if (credential.status == CREDENTIAL_REFUSED)
 	{
 		reason = credential.reason;
 		detail = credential.detail;
 		credential_wipe(&credential);
-		admission_refuse(client, reason, detail);
+		response_refuse(client, reason, detail);
+		return;
+	}
+	if (!feed_health(env->feed).ready)
+	{
+		/* admission_on_feed_ready comes back, or the deadline */
+		credential_wipe(&credential);
 		return;
 	}
 	client->feed_mark = feed_mark(env->feed);
@@ -489,7 +361,7 @@ ask(Client *client)
 					plan.group, time_left_ms(client), on_admit_answer, client);
 	credential_wipe(&credential);
 	if (client->call == NULL)
-		admission_refuse(client, "overloaded", NULL);
+		response_refuse(client, "overloaded", NULL);
 }
 
 void
@@ -514,19 +386,19 @@ begin_join(Client *client)
 
 	if (env->draining)
 	{
-		admission_refuse(client, "draining", NULL);
+		response_refuse(client, "draining", NULL);
 		return;
 	}
 	if (env->config->max_connections != 0 &&
 		env->count > env->config->max_connections)
 	{
-		admission_refuse(client, "overloaded", NULL);
+		response_refuse(client, "overloaded", NULL);
 		return;
 	}
 	if (!limit_acquire(&env->addresses, address,
 					   env->config->max_connections_per_address))
 	{
-		admission_refuse(client, "too_many_connections", NULL);
+		response_refuse(client, "too_many_connections", NULL);
 		return;
 	}
 	client->address_counted = true;
@@ -540,28 +412,28 @@ on_head(Client *client)
 	HttpRequest request;
 	Handshake	plan;
 
-	switch (parse_head(client, &request))
+	switch (client_parse_head(client, &request))
 	{
 		case HTTP_OK: break;
 		case HTTP_INCOMPLETE:
 		case HTTP_MALFORMED:
-			admission_refuse(client, "malformed_request", NULL);
+			response_refuse(client, "malformed_request", NULL);
 			return;
 		case HTTP_TOO_MANY_HEADERS:
-			admission_refuse(client, "header_too_large", NULL);
+			response_refuse(client, "header_too_large", NULL);
 			return;
 		case HTTP_BAD_VERSION:
-			admission_refuse(client, "bad_version", NULL);
+			response_refuse(client, "bad_version", NULL);
 			return;
 	}
 	handshake_plan(&plan, &request);
 	switch (plan.action)
 	{
 		case HANDSHAKE_JOIN: begin_join(client); return;
-		case HANDSHAKE_HEALTHZ: answer_healthz(client); return;
-		case HANDSHAKE_READYZ: answer_readyz(client); return;
+		case HANDSHAKE_HEALTHZ: response_healthz(client); return;
+		case HANDSHAKE_READYZ: response_readyz(client); return;
 		case HANDSHAKE_REFUSE:
-			admission_refuse(client, plan.reason, NULL);
+			response_refuse(client, plan.reason, NULL);
 			return;
 	}
 }
@@ -615,7 +487,7 @@ admission_on_data(Client *client, const uint8_t *bytes, size_t len)
 		(client->head_end == 0 && client->head_len > max))
 	{
 		client->head_end = 0;
-		admission_refuse(client, "header_too_large", NULL);
+		response_refuse(client, "header_too_large", NULL);
 	}
 	else if (client->head_end > 0)
 		on_head(client);

@@ -23,13 +23,4 @@ void admission_on_listening(ClientEnv *env, Slice group, bool ok);
  * May close it. */
 void admission_set_plain(Client *client, bool plain);
 
-/*
- * admission_refuse
- *		Answer a request that is not open yet: an HTTP status, or for a browser
- *		101, an error message and a close code.
- *
- * reason as in refusal.h; detail NULL: the reason's own sentence.
- */
-void admission_refuse(Client *client, const char *reason, const char *detail);
-
 #endif

@@ -577,12 +577,6 @@ on_watchdog(LoopTimer *timer)
  * Making calls
  */
 
-static Slice
-slice_of(const char *text)
-{
-	return text != NULL ? (Slice){text, strlen(text)} : SLICE_NONE;
-}
-
 /* A call on no list yet, its arguments copied; NULL when out of memory. */
 static Call *
 call_create(Calls *calls, CallVerb verb, const Slice *arguments, size_t count,

@@ -514,6 +514,23 @@ address_key(const PeerAddress *address)
 	return (Slice){(const char *) address->ip, sizeof(address->ip)};
 }
 
+HttpStatus
+client_parse_head(const Client *client, HttpRequest *request)
+{
+	return http_parse(request, (const char *) client->head, client->head_end);
+}
+
+void
+client_forget_head(Client *client)
+{
+	if (client->head != NULL)
+		/* it may hold a credential */
+		explicit_bzero(client->head, client->head_cap);
+	free(client->head);
+	client->head = NULL;
+	client->head_len = client->head_cap = client->head_end = 0;
+}
+
 void
 client_free(Client *client)
 {
@@ -527,10 +544,7 @@ client_free(Client *client)
 	env->count--;
 	outbox_clear(&client->outbox);
 	ws_reader_fini(&client->reader);
-	if (client->head != NULL)
-		/* it may hold a credential */
-		explicit_bzero(client->head, client->head_cap);
-	free(client->head);
+	client_forget_head(client);
 	free(client->identity);
 	free(client);
 }

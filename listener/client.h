@@ -9,6 +9,7 @@
  *
  *	 client.h	  its life: states, deadlines, output, the way out
  *	 inbound.h	  frames of an open client
+ *	 response.h	  answers to a request: refusals, 101, health
  *	 admission.h  from the request head to a seat in a group, or a refusal
  *	 reception.h  what happens to a client: sockets and timers, by its state
  *	 recheck.h	  questions about those already seated
@@ -24,6 +25,7 @@
 #include "config.h"
 #include "feed.h"
 #include "frame.h"
+#include "http.h"
 #include "hub.h"
 #include "limits.h"
 #include "loop.h"
@@ -204,6 +206,13 @@ void client_forget_messages(Client *client);
 
 /* The same for a client that ends in peace: what it sent is still sent on. */
 void client_abandon_messages(Client *client);
+
+/* The request whose head has arrived whole; points into that. */
+HttpStatus client_parse_head(const Client *client,
+							 HttpRequest  *request) MUST_CHECK;
+
+/* Wipe and free the head; harmless when repeated. */
+void client_forget_head(Client *client);
 
 /* Frees everything; client_reap calls it, and the end of the process. */
 void client_free(Client *client);

@@ -24,6 +24,8 @@
 
 #include "configtable.h"
 #include "configtext.h"
+#include "credentials.h"
+#include "origin.h"
 
 #ifndef USHER_VERSION
 #error "the build gives USHER_VERSION"
@@ -452,6 +454,40 @@ validate_file(const char *name, const char *path, bool closed_to_others,
 	return true;
 }
 
+/* Which credentials are read, and from whose pages. */
+static bool
+validate_credentials(const Config *config, ErrorText error)
+{
+	const struct
+	{
+		const char *name;
+		const char *value;
+	} cookies[] = {{"jwt_cookie", config->jwt_cookie},
+				   {"session_cookie", config->session_cookie}};
+	char why[256];
+
+	if (!credential_check_keywords(config->header_keywords, why, sizeof(why)))
+		return error_set(error, "header_keywords %s", why);
+	if (!origin_check_patterns(config->allowed_origins, why, sizeof(why)))
+		return error_set(error, "allowed_origins %s", why);
+
+	/* RFC 6265 4.1.1: a cookie's name is a token */
+	for (size_t i = 0; i < lengthof(cookies); i++)
+		if (cookies[i].value[0] != '\0' &&
+			!text_is_http_token(cookies[i].value))
+			return error_set(error,
+							 "%s cannot be \"%s\"; write the name of one "
+							 "cookie, or nothing for none",
+							 cookies[i].name, cookies[i].value);
+	if (config->jwt_cookie[0] != '\0' &&
+		strcmp(config->jwt_cookie, config->session_cookie) == 0)
+		return error_set(error,
+						 "jwt_cookie and session_cookie cannot both be \"%s\"; "
+						 "leave one of them empty",
+						 config->jwt_cookie);
+	return true;
+}
+
 bool
 config_validate(const Config *config, char *error, size_t error_cap)
 {
@@ -462,11 +498,8 @@ config_validate(const Config *config, char *error, size_t error_cap)
 		return false;
 	if (config->listen[0] == '\0' && config->tls_listen[0] == '\0')
 		return error_set(text, "listen and tls_listen are both empty; set one");
-	if (!text_is_http_token(config->token_keyword))
-		return error_set(text,
-						 "token_keyword cannot be \"%s\"; write one word as it "
-						 "stands in the Authorization header",
-						 config->token_keyword);
+	if (!validate_credentials(config, text))
+		return false;
 
 	if (config->tls_listen[0] != '\0' &&
 		(config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0'))
@@ -529,6 +562,14 @@ config_warn(const Config *config, void (*note)(const char *sentence))
 		notify(note, "allow_query_token is on: tokens in URLs leak into logs "
 					 "and histories; prefer the Authorization header or "
 					 "?session_key=");
+	if (config->allow_query_django_session)
+		notify(note, "allow_query_django_session is on: a session key in a URL "
+					 "leaks into logs and histories, and is as good as its "
+					 "cookie; prefer the cookie");
+	if (origin_allowed(SLICE_NONE, config->allowed_origins))
+		notify(note,
+			   "allowed_origins has \"*\": any page may use the cookies of "
+			   "whoever looks at it; name the origins of your own pages");
 	if (config->password_in_arguments)
 		notify(note, "option --database has a password, which every user of "
 					 "this machine can see; use a password file (PGPASSFILE)");

@@ -41,8 +41,12 @@ typedef struct Config
 	char		 *database; /* secret: never logged */
 	LogLevel	  log_level;
 	ConfigRefusal refusal;
-	char		 *token_keyword;
+	char		 *header_keywords;
 	bool		  allow_query_token;
+	bool		  allow_query_django_session;
+	char		 *jwt_cookie;	  /* "": none */
+	char		 *session_cookie; /* "": none */
+	char		 *allowed_origins;
 	size_t		  max_header_bytes;
 	uint64_t	  header_timeout_ms;
 	uint64_t	  auth_timeout_ms;

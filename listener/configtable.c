@@ -69,11 +69,26 @@ const Setting settings[] = {
 	CHOICE_SETTING(refusal, "auto", refusal_choices, RELOAD,
 		"How a client is refused: http answers with a status, websocket with "
 		"101 and a close code, auto with the latter if it sent Origin."),
-	STRING_SETTING(token_keyword, "Token", RELOAD, false,
-		"The word before the key in the Authorization header, as in Django "
-		"REST framework's TokenAuthentication.keyword."),
+	STRING_SETTING(header_keywords, "Token=token, Bearer=jwt, JWT=drf-jwt",
+		RELOAD, false,
+		"First words of the Authorization header and what follows each: token "
+		"(Django REST framework) or knox, in any case; jwt (simplejwt), in "
+		"exactly this case; drf-jwt, in any case."),
 	BOOL_SETTING(allow_query_token, "off", RELOAD,
 		"Whether ?token= is a credential; URLs leak into logs and histories."),
+	BOOL_SETTING(allow_query_django_session, "off", RELOAD,
+		"Whether ?session_key= may also be the key of a Django session, which "
+		"is all that its cookie holds."),
+	STRING_SETTING(jwt_cookie, "JWT", RELOAD, false,
+		"Name of a cookie that holds a JWT, as drf-jwt's JWT_AUTH_COOKIE; empty "
+		"for none."),
+	STRING_SETTING(session_cookie, "sessionid", RELOAD, false,
+		"Name of the cookie of Django's sessions (SESSION_COOKIE_NAME); empty "
+		"for none."),
+	STRING_SETTING(allowed_origins, "", RELOAD, false,
+		"Pages that may connect, separated by commas: https://example.com, "
+		".example.com (any scheme, and all hosts below) or * (any page); empty "
+		"for cookies of the same origin as Host only."),
 	BYTES_SETTING(max_header_bytes, "16kB", KILOBYTE, 64 * KILOBYTE, RELOAD,
 		"The longest request head; a longer one is refused with 431."),
 	DURATION_SETTING(header_timeout, "10s", 10, HOUR, RELOAD,

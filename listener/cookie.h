@@ -14,6 +14,9 @@
  * cookie_find
  *		The value of the named cookie, as UTF-8 (not terminated).
  *
+ * name is not empty, and without blanks; header.ptr is NULL when the request
+ * has no Cookie.
+ *
  * django/http/cookie.py, parse_cookie: cut at every ';', then at the first
  * '='; blanks around name and value do not count; names with case; the last of
  * several wins; a value in double quotes loses them and its backslash escapes.

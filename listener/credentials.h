@@ -54,11 +54,14 @@ typedef struct Credential
 {
 	CredentialStatus status;
 	const char		*kind;		  /* one of the above; anonymous when none */
-	bool			 from_cookie; /* counts only with an allowed Origin */
-	const char *reason; /* only when refused: no_credentials, has_spaces, */
-						/* invalid_characters, unknown_token, */
-						/* unknown_session or malformed_credential */
-	const char *detail; /* DRF's own sentence for that reason, or ours */
+	bool			 from_cookie; /* present or refused: counts only with an
+								   * allowed Origin */
+	/* Only when refused: no_credentials, has_spaces, invalid_characters,
+	 * malformed_credential, or what the look-up would say of a value that
+	 * cannot be anybody's: unknown_token, unknown_session, bad_session_key,
+	 * malformed. */
+	const char *reason;
+	const char *detail; /* the library's own sentence for that, or ours */
 	size_t		len;
 	/* NUL-terminated; to be wiped by credential_wipe */
 	char value[CREDENTIAL_MAX + 1];
@@ -68,22 +71,30 @@ typedef struct Credential
  * credential_find
  *		The credential of this request.
  *
- * Header rules are DRF's to the letter (rest_framework/authentication.py,
- * TokenAuthentication.authenticate): split at ASCII white space, exactly two
- * parts, valid UTF-8.  Another scheme is "not attempted": the next carrier
- * counts.  A value with a NUL is unknown_token (PostgreSQL's text cannot hold
- * it; Django answers 500); an over-long one too.
+ * Header rules are the libraries' to the letter (rest_framework/
+ * authentication.py, TokenAuthentication.authenticate; knox/auth.py;
+ * rest_framework_simplejwt/authentication.py, get_raw_token): split at ASCII
+ * white space, exactly two parts.  Another scheme is "not attempted": the next
+ * carrier counts.  A value with a NUL or over CREDENTIAL_MAX is refused as an
+ * unknown one (PostgreSQL's text cannot hold a NUL; Django answers 500).
  *
  * The value of the subprotocol, base64url without padding (RFC 4648 section
  * 5), is either what an Authorization header would hold ("Bearer x.y.z") or a
  * bare credential, told by its form: two periods make a JWT, 43 characters of
  * base64url one of our session keys, anything else is a token.
  *
- * ?session_key= with allow_query_django_session: 43 characters are one of our
- * keys, anything else is Django's, whose column holds 40.
+ * ?session_key= with allow_query_django_session: 43 characters of base64url
+ * are one of our keys, anything else is Django's, whose column holds 40.
+ *
+ * Only the first Cookie header counts, as in Channels.  A cookie without a
+ * value is none: that is how Django reads an empty session key.
  */
 void credential_find(Credential *credential, const HttpRequest *request,
 					 const CredentialOptions *options);
+
+/* Whether an offered subprotocol is a credential: never to be echoed. */
+#define CREDENTIAL_PROTOCOL "usher.auth."
+bool credential_is_protocol(Slice protocol);
 
 /*
  * credential_check_keywords

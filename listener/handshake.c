@@ -7,7 +7,14 @@
  */
 #include "handshake.h"
 
+#include "credentials.h"
+#include "origin.h"
+
 #define GROUP_PATH "/ws/"
+#define PROTOCOL_V1 "usher.v1"
+
+/* Longer than any name in use, and short enough for the head of a 101. */
+#define PROTOCOL_MAX 128
 
 bool
 handshake_group_valid(Slice group)
@@ -25,11 +32,41 @@ handshake_group_valid(Slice group)
 	return true;
 }
 
+bool
+handshake_origin_allowed(const HttpRequest *request,
+						 const char *allowed_origins, bool by_cookie)
+{
+	Slice origin = http_last_header(request, "Origin");
+
+	if (allowed_origins[strspn(allowed_origins, " \t")] == '\0')
+		return !by_cookie ||
+			   origin_same_as_host(origin, http_header(request, "Host", NULL));
+	if (origin.ptr == NULL && !by_cookie)
+		return true;
+	return origin_allowed(origin, allowed_origins);
+}
+
 static void
 refuse(Handshake *plan, const char *reason)
 {
 	plan->action = HANDSHAKE_REFUSE;
 	plan->reason = reason;
+}
+
+/* A 101 is a possible answer. */
+static void
+plan_switching(Handshake *plan, const HttpRequest *request)
+{
+	HttpCursor cursor = {0};
+	Slice	   offered;
+
+	plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+	while (
+		plan->protocol.ptr == NULL &&
+		http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offered))
+		if (offered.len <= PROTOCOL_MAX && !credential_is_protocol(offered) &&
+			!slice_equals(offered, PROTOCOL_V1))
+			plan->protocol = offered;
 }
 
 static void
@@ -51,7 +88,7 @@ plan_join(Handshake *plan, const HttpRequest *request)
 	switch (http_upgrade(request))
 	{
 		case HTTP_UPGRADE_OK:
-			plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+			plan_switching(plan, request);
 			plan->action = HANDSHAKE_JOIN;
 			if (!handshake_group_valid(plan->group))
 				refuse(plan, "invalid_group");
@@ -84,7 +121,7 @@ handshake_plan(Handshake *plan, const HttpRequest *request)
 	{
 		/* A browser's WebSocket to a wrong path learns why, too. */
 		if (http_upgrade(request) == HTTP_UPGRADE_OK)
-			plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+			plan_switching(plan, request);
 		refuse(plan, "not_found");
 	}
 }

@@ -27,6 +27,7 @@ typedef struct Handshake
 	Slice			key;	  /* Sec-WebSocket-Key; ptr NULL unless the
 							   * handshake itself is valid, so that 101 is
 							   * a possible answer */
+	Slice		protocol;	  /* Sec-WebSocket-Protocol of that 101, or none */
 	bool		from_browser; /* it sent Origin: script sees no HTTP status */
 	const char *reason;		  /* see refusal.h */
 } Handshake;
@@ -36,8 +37,25 @@ typedef struct Handshake
  *		Decide what to do with a parsed request.
  *
  * One trailing slash after the group is ignored, as Django's URLs have it.
+ *
+ * protocol is the first subprotocol offered that is neither a credential nor
+ * usher.v1, which the raw mode does not speak.  A browser that has offered some
+ * fails the connection when none is chosen, so one has to be offered beside a
+ * credential.
  */
 void handshake_plan(Handshake *plan, const HttpRequest *request);
+
+/*
+ * handshake_origin_allowed
+ *		Whether a page of this request's origin may do what it asks.
+ *
+ * With allowed_origins, an Origin must match them, and a cookie needs one that
+ * does; without, a cookie needs the Origin of the Host itself, and nothing else
+ * is asked.  by_cookie: the credential came in a cookie, which a browser sends
+ * along for any page.  Of several Origins the last counts, as in Channels.
+ */
+bool handshake_origin_allowed(const HttpRequest *request,
+							  const char *allowed_origins, bool by_cookie);
 
 /* ^[A-Za-z0-9._-]{1,99}$ (channels/layers.py), ASCII only. */
 bool handshake_group_valid(Slice group);

@@ -75,13 +75,12 @@ static const uint8_t char_class[256] = {
 static bool		  all_of(const char *bytes, size_t len, uint8_t class);
 static HttpStatus parse_request_line(HttpRequest *request, const char *line,
 									 size_t len);
-static bool	 parse_header(HttpHeader *header, const char *line, size_t len);
-static Slice trimmed(const char *ptr, size_t len);
-static bool	 equals_nocase(Slice slice, const char *text);
-static long	 decode_byte(const char **at, const char *end);
-static bool	 name_matches(Slice encoded, const char *name);
-static bool	 occurs_at_most_once(const HttpRequest *request, const char *name);
-static bool	 has_body(const HttpRequest *request);
+static bool parse_header(HttpHeader *header, const char *line, size_t len);
+static long decode_byte(const char **at, const char *end);
+static bool name_matches(Slice encoded, const char *name);
+static bool is_header(const HttpHeader *header, const char *name);
+static bool is_token_list(const HttpRequest *request, const char *name);
+static bool has_body(const HttpRequest *request);
 
 /* A head ends at an empty line.  A bare LF ends a line here too: http_parse()
  * refuses such a head at once, instead of waiting for an end that never comes.
@@ -161,7 +160,7 @@ http_header(const HttpRequest *request, const char *name, size_t *count)
 
 	for (size_t i = 0; i < request->header_count; i++)
 	{
-		if (!equals_nocase(request->header[i].name, name))
+		if (!is_header(&request->header[i], name))
 			continue;
 		if (seen++ == 0)
 			found = request->header[i].value;
@@ -171,28 +170,50 @@ http_header(const HttpRequest *request, const char *name, size_t *count)
 	return found;
 }
 
+Slice
+http_last_header(const HttpRequest *request, const char *name)
+{
+	for (size_t i = request->header_count; i-- > 0;)
+		if (is_header(&request->header[i], name))
+			return request->header[i].value;
+	return SLICE_NONE;
+}
+
+bool
+http_next_element(const HttpRequest *request, const char *name,
+				  HttpCursor *cursor, Slice *element)
+{
+	for (;;)
+	{
+		while (slice_next_part(&cursor->rest, element))
+			if (element->len > 0)
+				return true;
+		while (cursor->next < request->header_count &&
+			   !is_header(&request->header[cursor->next], name))
+			cursor->next++;
+		if (cursor->next == request->header_count)
+			return false;
+		cursor->rest = request->header[cursor->next++].value;
+	}
+}
+
 bool
 http_header_has_token(const HttpRequest *request, const char *name,
 					  const char *token)
 {
-	for (size_t i = 0; i < request->header_count; i++)
-	{
-		const char *at = request->header[i].value.ptr;
-		const char *end = at + request->header[i].value.len;
+	HttpCursor cursor = {0};
+	Slice	   element;
 
-		if (!equals_nocase(request->header[i].name, name))
-			continue;
-		while (at < end)
-		{
-			const char *comma = memchr(at, ',', (size_t) (end - at));
-			const char *stop = comma != NULL ? comma : end;
-
-			if (equals_nocase(trimmed(at, (size_t) (stop - at)), token))
-				return true;
-			at = stop + 1;
-		}
-	}
+	while (http_next_element(request, name, &cursor, &element))
+		if (slice_equals_nocase(element, slice_of(token)))
+			return true;
 	return false;
+}
+
+bool
+http_is_token(Slice text)
+{
+	return text.len > 0 && all_of(text.ptr, text.len, CHAR_TOKEN);
 }
 
 long
@@ -265,11 +286,13 @@ http_upgrade(const HttpRequest *request)
 		return HTTP_UPGRADE_BAD_HEADERS;
 
 	/*
-	 * Two of these could be read in two ways, the first by a proxy and the
-	 * second by us: who is asking, from where.
+	 * Two could be read in two ways, the first by a proxy and the second by
+	 * us: who is asking.
 	 */
-	if (!occurs_at_most_once(request, "Authorization") ||
-		!occurs_at_most_once(request, "Origin"))
+	http_header(request, "Authorization", &count);
+	if (count > 1)
+		return HTTP_UPGRADE_BAD_HEADERS;
+	if (!is_token_list(request, "Sec-WebSocket-Protocol"))
 		return HTTP_UPGRADE_BAD_HEADERS;
 
 	/* Bytes of a body would be read as frames. */
@@ -361,8 +384,7 @@ http_switching(char *out, size_t cap, const char *accept_key, Slice protocol)
 
 	/* What the caller chose came from a request line of token characters. */
 	if (protocol.ptr != NULL &&
-		(protocol.len == 0 || protocol.len > cap ||
-		 !all_of(protocol.ptr, protocol.len, CHAR_TOKEN)))
+		(protocol.len > cap || !http_is_token(protocol)))
 		return 0;
 	len = snprintf(out, cap,
 				   "HTTP/1.1 101 Switching Protocols\r\n"
@@ -457,41 +479,8 @@ parse_header(HttpHeader *header, const char *line, size_t len)
 		!all_of(colon + 1, len - name_len - 1, CHAR_VALUE))
 		return false;
 	header->name = (Slice){line, name_len};
-	header->value = trimmed(colon + 1, len - name_len - 1);
+	header->value = slice_trimmed((Slice){colon + 1, len - name_len - 1});
 	return true;
-}
-
-/* Without surrounding blanks (RFC 9110 5.6.3: SP and HTAB). */
-static Slice
-trimmed(const char *ptr, size_t len)
-{
-	while (len > 0 && (ptr[0] == ' ' || ptr[0] == '\t'))
-	{
-		ptr++;
-		len--;
-	}
-	while (len > 0 && (ptr[len - 1] == ' ' || ptr[len - 1] == '\t'))
-		len--;
-	return (Slice){ptr, len};
-}
-
-/* ASCII only, and not by the locale's idea of letters. */
-static bool
-equals_nocase(Slice slice, const char *text)
-{
-	size_t i = 0;
-
-	for (; i < slice.len && text[i] != '\0'; i++)
-	{
-		uint8_t a = (uint8_t) slice.ptr[i];
-		uint8_t b = (uint8_t) text[i];
-
-		if (a == b)
-			continue;
-		if ((a ^ b) != 0x20 || (a | 0x20) < 'a' || (a | 0x20) > 'z')
-			return false;
-	}
-	return i == slice.len && text[i] == '\0';
 }
 
 static int
@@ -545,12 +534,21 @@ name_matches(Slice encoded, const char *name)
 }
 
 static bool
-occurs_at_most_once(const HttpRequest *request, const char *name)
+is_header(const HttpHeader *header, const char *name)
 {
-	size_t count;
+	return slice_equals_nocase(header->name, slice_of(name));
+}
 
-	http_header(request, name, &count);
-	return count <= 1;
+static bool
+is_token_list(const HttpRequest *request, const char *name)
+{
+	HttpCursor cursor = {0};
+	Slice	   element;
+
+	while (http_next_element(request, name, &cursor, &element))
+		if (!http_is_token(element))
+			return false;
+	return true;
 }
 
 static bool

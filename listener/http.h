@@ -67,6 +67,28 @@ HttpStatus http_parse(HttpRequest *request, const char *bytes,
  */
 Slice http_header(const HttpRequest *request, const char *name, size_t *count);
 
+/* Value of its last occurrence, ptr NULL when absent. */
+Slice http_last_header(const HttpRequest *request, const char *name);
+
+/*
+ * http_next_element
+ *		The next element of a comma-separated header, all its occurrences read
+ *		as one list.  Empty elements are passed over (RFC 9110 5.6.1.2).
+ *
+ * Start with a zeroed cursor; returns false at the end.
+ */
+typedef struct HttpCursor
+{
+	Slice  rest; /* of the occurrence before next */
+	size_t next; /* place among the headers */
+} HttpCursor;
+
+bool http_next_element(const HttpRequest *request, const char *name,
+					   HttpCursor *cursor, Slice *element) MUST_CHECK;
+
+/* A token of RFC 9110 5.6.2, not empty. */
+bool http_is_token(Slice text);
+
 /* True when a comma-separated header (all its occurrences) has that token,
  * without case. */
 bool http_header_has_token(const HttpRequest *request, const char *name,
@@ -94,8 +116,8 @@ typedef enum HttpUpgrade
 	HTTP_UPGRADE_BAD_VERSION, /* 426 + Sec-WebSocket-Version: 13 */
 	HTTP_UPGRADE_BAD_KEY,	  /* 400: key missing, twice, or not 16 bytes */
 	HTTP_UPGRADE_BAD_HEADERS, /* 400: Connection without upgrade, Host missing
-							   * or twice, a body announced, a single-valued
-							   * header twice */
+							   * or twice, a body announced, Authorization
+							   * twice, a subprotocol that is no token */
 } HttpUpgrade;
 
 HttpUpgrade http_upgrade(const HttpRequest *request);

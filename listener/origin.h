@@ -40,7 +40,7 @@ bool origin_same_as_host(Slice origin, Slice host);
  * origin_check_patterns
  *		Refuse a list with a pattern that could never match, such as
  *		"localhost:8000" (Channels reads a scheme there), "https://a/b",
- *		"http://*.example.com" or an empty one.
+ *		"*.example.com", "wss://example.com" (no page's origin) or an empty one.
  *
  * Writes the end of a sentence that says which and what to write instead.
  * An empty list is fine.

@@ -15,6 +15,7 @@
 #include "admission.h"
 #include "inbound.h"
 #include "log.h"
+#include "response.h"
 
 /* Say that the house is full at most this often. */
 #define COMPLAIN_MS 10000
@@ -30,11 +31,11 @@ on_timer(LoopTimer *timer)
 			if (client->head_len == 0)
 				client_drop(client, "sent nothing in time");
 			else
-				admission_refuse(client, "header_timeout", NULL);
+				response_refuse(client, "header_timeout", NULL);
 			return;
 		case CLIENT_ADMITTING:
 		case CLIENT_LISTENING:
-			admission_refuse(client, "database_unavailable", NULL);
+			response_refuse(client, "database_unavailable", NULL);
 			return;
 		case CLIENT_OPEN: client_on_deadline(client); return;
 		case CLIENT_CLOSING: client_drop(client, "close timeout"); return;
@@ -110,10 +111,10 @@ reception_close(Client *client, uint16_t code, const char *reason)
 			if (client->head_len == 0)
 				client_drop(client, reason);
 			else
-				admission_refuse(client, reason, NULL);
+				response_refuse(client, reason, NULL);
 			return;
 		case CLIENT_ADMITTING:
-		case CLIENT_LISTENING: admission_refuse(client, reason, NULL); return;
+		case CLIENT_LISTENING: response_refuse(client, reason, NULL); return;
 		case CLIENT_OPEN: client_close(client, code, reason); return;
 		case CLIENT_CLOSING:
 		case CLIENT_FINISHING:

@@ -3,8 +3,10 @@
  * refusal.c
  *	  Reasons, their HTTP status, close code and sentence.
  *
- * Sentences of DRF's own failures are DRF's own
- * (rest_framework/authentication.py, rest_framework/exceptions.py).
+ * Sentences of the libraries' own failures are their own
+ * (rest_framework/authentication.py, rest_framework/exceptions.py;
+ * rest_framework_simplejwt/authentication.py, tokens.py, backends.py, which
+ * has one for nearly everything that can be wrong with a JWT).
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +20,8 @@ static const Refusal unknown_reason = {
 	"refused", 403, WS_CLOSE_FORBIDDEN,
 	"You do not have permission to perform this action."};
 
+#define TOKEN_INVALID "Token is invalid or expired"
+
 static const Refusal refusals[] = {
 	/* who it is */
 	{"no_credentials", 401, WS_CLOSE_UNAUTHENTICATED,
@@ -30,7 +34,7 @@ static const Refusal refusals[] = {
 	{"unknown_token", 401, WS_CLOSE_UNAUTHENTICATED, "Invalid token."},
 	{"unknown_session", 401, WS_CLOSE_UNAUTHENTICATED, "Invalid session key."},
 	{"malformed_credential", 401, WS_CLOSE_UNAUTHENTICATED,
-	 "The credential in the query string cannot be read."},
+	 "The credential cannot be read."},
 	{"used_up", 401, WS_CLOSE_UNAUTHENTICATED,
 	 "The session key has been used as often as it may be."},
 	{"expired", 401, WS_CLOSE_EXPIRED, "The credential has expired."},
@@ -41,10 +45,54 @@ static const Refusal refusals[] = {
 	{"bad_user_id", 401, WS_CLOSE_UNAUTHENTICATED, "User inactive or deleted."},
 	{"unknown_kind", 401, WS_CLOSE_UNAUTHENTICATED,
 	 "This kind of credential is not accepted."},
+	/* Django's sessions; of these it says nothing, its visitor is nobody */
+	{"no_row", 401, WS_CLOSE_UNAUTHENTICATED, "The session has ended."},
+	{"bad_session_key", 401, WS_CLOSE_UNAUTHENTICATED, "Invalid session key."},
+	{"corrupt", 401, WS_CLOSE_UNAUTHENTICATED, "The session cannot be read."},
+	{"no_user_in_session", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Authentication credentials were not provided."},
+	{"backend_not_allowed", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "The authentication backend of the session is not accepted."},
+	{"bad_auth_hash", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "The password has changed since the session began."},
+	{"no_secret_key", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "This kind of credential needs a SECRET_KEY, which is not set."},
+	/* of sessions as well as JWTs */
+	{"bad_signature", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	/* JWTs */
+	{"malformed", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"duplicate_name", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"crit", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_algorithm", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Invalid algorithm specified"},
+	{"bad_key", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_base64", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_payload", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"missing_exp", 401, WS_CLOSE_UNAUTHENTICATED, "Token has no 'exp' claim"},
+	{"bad_exp", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_nbf", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_iat", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"not_yet_valid", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_issuer", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_audience", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_sub", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"bad_jti", 401, WS_CLOSE_UNAUTHENTICATED, TOKEN_INVALID},
+	{"missing_jti", 401, WS_CLOSE_UNAUTHENTICATED, "Token has no id"},
+	{"wrong_token_type", 401, WS_CLOSE_UNAUTHENTICATED, "Token has wrong type"},
+	{"blacklisted", 401, WS_CLOSE_UNAUTHENTICATED, "Token is blacklisted"},
+	{"missing_user_id", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "Token contained no recognizable user identification"},
+	{"password_changed", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "The user's password has been changed."},
+	{"no_jwt_key", 401, WS_CLOSE_UNAUTHENTICATED,
+	 "This kind of credential needs a key, and none has been added."},
+	/* an open connection */
 	{"revoked", 401, WS_CLOSE_REVOKED, "The credential has been revoked."},
 	{"auth_timeout", 408, WS_CLOSE_AUTH_TIMEOUT,
 	 "The client did not authenticate in time."},
-	/* where it may go */
+	/* where it comes from, and where it may go */
+	{"origin_not_allowed", 403, WS_CLOSE_FORBIDDEN,
+	 "Pages of this origin may not connect here."},
 	{"not_allowed", 403, WS_CLOSE_FORBIDDEN,
 	 "You do not have permission to enter this group."},
 	{"unknown_group", 403, WS_CLOSE_FORBIDDEN,
@@ -93,6 +141,8 @@ static const Refusal refusals[] = {
 	 "The database does not answer."},
 	{"overloaded", 503, WS_CLOSE_TRY_AGAIN, "The server is overloaded."},
 	{"draining", 503, WS_CLOSE_GOING_AWAY, "The server is restarting."},
+	{"crypto_error", 500, WS_CLOSE_INTERNAL_ERROR,
+	 "The credential could not be checked."},
 	{"internal_error", 500, WS_CLOSE_INTERNAL_ERROR,
 	 "The database reported an error."},
 };

@@ -130,9 +130,10 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 					return true;
 				break;
 			case NOTICE_REVOKE_KIND:
-				/* Tokens are what sessions are issued by. */
+				/* Tokens of either kind are what sessions are issued by. */
 				if ((has_kind && one->hash == kind_hash) ||
-					(has_issuer && one->hash == hash_of((Slice){"token", 5})))
+					(has_issuer && (one->hash == hash_of(slice_of("token")) ||
+									one->hash == hash_of(slice_of("knox")))))
 					return true;
 				break;
 			case NOTICE_REVOKE_ALL:

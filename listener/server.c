@@ -25,6 +25,7 @@
 #include "acceptor.h"
 #include "admission.h"
 #include "client.h"
+#include "credentials.h"
 #include "fanout.h"
 #include "log.h"
 #include "pglink.h"
@@ -65,11 +66,15 @@ doom_revoked_kind(HubOccupant *occupant, void *arg)
 {
 	Client		*client = client_of_occupant(occupant);
 	const Slice *kind = arg;
-	bool		 issued = occupant->issuer_id != NULL;
+	/* A JWT's issuer_id is its own jti. */
+	bool issued = occupant->issuer_id != NULL &&
+				  slice_equals(slice_of(client->kind), CREDENTIAL_SESSION);
 
-	/* Session keys with an issuer were issued from a token. */
+	/* Session keys with an issuer were issued from a token; whether that was
+	 * one of knox, which has a table of its own, is not known here. */
 	if (slice_equals(*kind, client->kind) ||
-		(issued && slice_equals(*kind, "token")))
+		(issued && (slice_equals(*kind, CREDENTIAL_TOKEN) ||
+					slice_equals(*kind, CREDENTIAL_KNOX))))
 		doom_revoked(occupant, NULL);
 }
 

@@ -12,11 +12,11 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 
 # Rooms of the listener, from the foundations up.  A file includes only headers
 # of rooms named before its own.
-LISTENER = """common log hashing digest frame wheel http websocket credentials
-notice inbox plain revocations failure limits outbox hub configtext
+LISTENER = """common log hashing digest frame wheel http websocket cookie origin
+credentials notice inbox plain revocations failure limits outbox hub configtext
 config refusal
 handshake loop tls transport acceptor
-pglink answers calls feed client inbound admission reception recheck fanout server main""".split()
+pglink answers calls feed client inbound response admission reception recheck fanout server main""".split()
 
 # Rooms that are the inside of another one.
 INSIDE = {"configtable": "config"}

@@ -126,8 +126,12 @@ TEST(without_anything_every_setting_has_its_documented_default)
 	CHECK_STR(config.database, "");
 	CHECK_INT(config.log_level, LOG_LEVEL_INFO);
 	CHECK_INT(config.refusal, CONFIG_REFUSAL_AUTO);
-	CHECK_STR(config.token_keyword, "Token");
+	CHECK_STR(config.header_keywords, "Token=token, Bearer=jwt, JWT=drf-jwt");
 	CHECK(!config.allow_query_token);
+	CHECK(!config.allow_query_django_session);
+	CHECK_STR(config.jwt_cookie, "JWT");
+	CHECK_STR(config.session_cookie, "sessionid");
+	CHECK_STR(config.allowed_origins, "");
 	CHECK_INT(config.max_header_bytes, 16 * 1024);
 	CHECK_INT(config.header_timeout_ms, 10000);
 	CHECK_INT(config.auth_timeout_ms, 5000);
@@ -293,9 +297,22 @@ TEST(a_wrong_command_line_is_refused_with_what_to_change)
 		{"--allow_query_token=maybe", NULL,
 		 "option --allow_query_token: allow_query_token cannot be \"maybe\"; "
 		 "write on or off"},
-		{"--token_keyword=My Token", NULL,
-		 "token_keyword cannot be \"My Token\"; write one word as it stands in "
-		 "the Authorization header"},
+		{"--header_keywords=Token", NULL,
+		 "header_keywords cannot have \"Token\"; write words and what follows "
+		 "them, such as Token=token, Bearer=jwt"},
+		{"--allowed_origins=a.org, localhost:8000", NULL,
+		 "allowed_origins cannot have \"localhost:8000\"; write "
+		 "http://host:port or https://host:port, or the host alone for any "
+		 "port"},
+		{"--session_cookie=my session", NULL,
+		 "session_cookie cannot be \"my session\"; write the name of one "
+		 "cookie, or nothing for none"},
+		{"--jwt_cookie=a;b", NULL,
+		 "jwt_cookie cannot be \"a;b\"; write the name of one cookie, or "
+		 "nothing for none"},
+		{"--jwt_cookie=sid", "--session_cookie=sid",
+		 "jwt_cookie and session_cookie cannot both be \"sid\"; leave one of "
+		 "them empty"},
 		{"--database=a\nb", NULL,
 		 "option --database: database has a control character in it; take it "
 		 "out"},
@@ -598,6 +615,44 @@ TEST(what_is_allowed_but_unwise_is_warned_of)
 		CHECK(strstr(notes, "sesame") == NULL);
 		config_fini(&config);
 	}
+	notes[0] = '\0';
+	if (CHECK_INT(load(&config, "--allow_query_django_session=on",
+					   "--allowed_origins=a.org, *", NULL),
+				  CONFIG_OK))
+	{
+		config_warn(&config, note);
+		CHECK(strstr(notes, "allow_query_django_session is on: ") != NULL);
+		CHECK(strstr(notes, "allowed_origins has \"*\": any page ") != NULL);
+		config_fini(&config);
+	}
+}
+
+TEST(how_credentials_are_read_can_change_while_running)
+{
+	Config old;
+	Config fresh;
+
+	if (!CHECK_INT(load_text(&old, "[usherd]\n"), CONFIG_OK))
+		return;
+	write_file("usherd.ini", "[usherd]\n"
+							 "header_keywords = Bearer=knox\n"
+							 "allow_query_django_session = on\n"
+							 "jwt_cookie =\n"
+							 "session_cookie = __Host-sid\n"
+							 "allowed_origins = https://a.org, .b.org\n");
+	if (CHECK(config_reload(&old, &fresh, error, sizeof(error), NULL)))
+	{
+		CHECK_STR(fresh.header_keywords, "Bearer=knox");
+		CHECK(fresh.allow_query_django_session);
+		CHECK_STR(fresh.jwt_cookie, "");
+		CHECK_STR(fresh.session_cookie, "__Host-sid");
+		CHECK_STR(fresh.allowed_origins, "https://a.org, .b.org");
+		config_fini(&fresh);
+	}
+	write_file("usherd.ini", "[usherd]\nallowed_origins = a.org:80\n");
+	CHECK(!config_reload(&old, &fresh, error, sizeof(error), NULL));
+	CHECK(strstr(error, "allowed_origins cannot have \"a.org:80\"") == error);
+	config_fini(&old);
 }
 
 TEST(a_reload_takes_what_can_change_and_names_what_needs_a_restart)
@@ -782,8 +837,12 @@ TEST(help_names_every_setting_in_lines_of_at_most_79_columns)
 										"database",
 										"log_level",
 										"refusal",
-										"token_keyword",
+										"header_keywords",
 										"allow_query_token",
+										"allow_query_django_session",
+										"jwt_cookie",
+										"session_cookie",
+										"allowed_origins",
 										"max_header_bytes",
 										"header_timeout",
 										"auth_timeout",

@@ -10,6 +10,10 @@
 	"Sec-WebSocket-Version: 13\r\n"                                            \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
+#define OFFER "Sec-WebSocket-Protocol: "
+#define TEN "0123456789"
+#define LONGEST_NAME TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678"
+
 static char		   bytes[4096];
 static HttpRequest request;
 
@@ -49,6 +53,109 @@ TEST(a_request_with_origin_comes_from_a_browser)
 							  UPGRADE "Origin: https://example.com\r\n");
 
 	CHECK(plan.from_browser);
+}
+
+TEST(the_first_subprotocol_that_is_no_credential_is_chosen)
+{
+	static const struct
+	{
+		const char *headers;
+		const char *chosen; /* NULL: none */
+	} rows[] = {
+		{"", NULL},
+		{OFFER "chat, superchat\r\n", "chat"},
+		{OFFER "usher.raw, usher.auth.YQ\r\n", "usher.raw"},
+		{OFFER "usher.auth.YQ, usher.raw\r\n", "usher.raw"},
+		{OFFER "usher.auth.YQ\r\n" OFFER "usher.raw\r\n", "usher.raw"},
+		{OFFER "usher.v1, usher.raw\r\n", "usher.raw"},
+		{OFFER "usher.auth.YQ\r\n", NULL},
+		{OFFER "usher.auth.\r\n", NULL},
+		{OFFER "usher.v1\r\n", NULL},
+		{OFFER "usher.v1, usher.auth.YQ\r\n", NULL},
+		{OFFER ",\r\n", NULL},
+		{OFFER "usher.v10\r\n", "usher.v10"},
+		{OFFER "usher.auth\r\n", "usher.auth"},
+		{OFFER LONGEST_NAME ", b\r\n", LONGEST_NAME},
+		{OFFER LONGEST_NAME "a, b\r\n", "b"},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		char	  headers[1024];
+		Handshake plan;
+
+		check_at("%s", rows[i].headers);
+		snprintf(headers, sizeof(headers), "%s%s", UPGRADE, rows[i].headers);
+		plan = plan_for("GET /ws/app_1 HTTP/1.1", headers);
+		CHECK_INT(plan.action, HANDSHAKE_JOIN);
+		if (rows[i].chosen == NULL)
+			CHECK(plan.protocol.ptr == NULL);
+		else
+			CHECK_SLICE(plan.protocol, rows[i].chosen);
+		/* A browser would not see the close code of a refusal otherwise. */
+		plan = plan_for("GET /nowhere HTTP/1.1", headers);
+		CHECK_INT(plan.protocol.ptr != NULL, rows[i].chosen != NULL);
+	}
+}
+
+TEST(a_subprotocol_that_is_no_token_is_no_handshake)
+{
+	Handshake plan =
+		plan_for("GET /ws/app_1 HTTP/1.1", UPGRADE OFFER "usher.auth.YQ==\r\n");
+
+	CHECK_STR(plan.reason, "bad_handshake");
+	CHECK(plan.key.ptr == NULL);
+}
+
+static bool
+may(const char *origins, const char *allowed, bool by_cookie)
+{
+	char headers[1024];
+
+	snprintf(headers, sizeof(headers), "%s%s", UPGRADE, origins);
+	plan_for("GET /ws/app_1 HTTP/1.1", headers);
+	return handshake_origin_allowed(&request, allowed, by_cookie);
+}
+
+TEST(without_allowed_origins_only_a_cookie_needs_the_origin_of_the_host)
+{
+	check_at("no list");
+	CHECK(may("", "", false));
+	CHECK(may("Origin: https://evil.net\r\n", "", false));
+	CHECK(may("Origin: null\r\n", " ", false));
+	CHECK(!may("", "", true));
+	CHECK(!may("Origin: https://evil.net\r\n", "", true));
+	CHECK(!may("Origin: null\r\n", " ", true));
+	CHECK(!may("Origin:\r\n", "", true));
+	CHECK(may("Origin: https://example.com\r\n", "", true));
+	CHECK(may("Origin: http://example.com\r\n", "\t", true));
+}
+
+TEST(with_allowed_origins_every_origin_must_match_and_a_cookie_needs_one)
+{
+	const char *list = "https://a.org, .b.org";
+
+	CHECK(may("", list, false));
+	CHECK(may("Origin: https://a.org\r\n", list, false));
+	CHECK(!may("Origin: https://evil.net\r\n", list, false));
+	CHECK(!may("Origin:\r\n", list, false));
+	CHECK(!may("Origin: null\r\n", list, false));
+	CHECK(!may("", list, true));
+	CHECK(may("Origin: http://x.b.org:8000\r\n", list, true));
+	CHECK(!may("Origin: http://a.org\r\n", list, true));
+	/* The list takes the place of the host. */
+	CHECK(!may("Origin: https://example.com\r\n", list, true));
+	CHECK(may("", "*", true));
+	CHECK(may("Origin: null\r\n", "*", true));
+}
+
+TEST(of_two_origins_the_last_counts)
+{
+	CHECK(may("Origin: https://evil.net\r\nOrigin: https://a.org\r\n", "a.org",
+			  true));
+	CHECK(!may("Origin: https://a.org\r\nOrigin: https://evil.net\r\n", "a.org",
+			   true));
+	CHECK(!may("Origin: https://example.com\r\nOrigin:\r\n", "", true));
 }
 
 TEST(a_group_outside_the_rule_is_refused_with_a_handshake_to_answer)

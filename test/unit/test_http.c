@@ -386,6 +386,30 @@ TEST(a_query_parameter_is_decoded_or_refused)
 	}
 }
 
+TEST(a_list_goes_on_over_all_occurrences_of_its_header)
+{
+	const char				 head[] = START "X: a, b\r\nY: no\r\nx: ,\r\nX:\r\n"
+											"X:\tc ,, d,\r\n" END;
+	static const char *const elements[] = {"a", "b", "c", "d"};
+	Parsed					 parsed = parse(head, strlen(head));
+	HttpCursor				 cursor = {0};
+	Slice					 element;
+
+	for (size_t i = 0; i < lengthof(elements); i++)
+	{
+		CHECK(http_next_element(&parsed.request, "X", &cursor, &element));
+		CHECK_SLICE(element, elements[i]);
+	}
+	CHECK(!http_next_element(&parsed.request, "X", &cursor, &element));
+	CHECK(!http_next_element(&parsed.request, "X", &cursor, &element));
+	cursor = (HttpCursor){0};
+	CHECK(!http_next_element(&parsed.request, "Z", &cursor, &element));
+	CHECK_SLICE(http_last_header(&parsed.request, "Y"), "no");
+	CHECK_SLICE(http_last_header(&parsed.request, "X"), "c ,, d,");
+	CHECK(http_last_header(&parsed.request, "Z").ptr == NULL);
+	parsed_free(&parsed);
+}
+
 TEST(a_handshake_is_judged_by_rfc_6455)
 {
 	static const struct
@@ -405,6 +429,11 @@ TEST(a_handshake_is_judged_by_rfc_6455)
 		 HTTP_UPGRADE_OK},
 		{START HANDSHAKE "Sec-WebSocket-Protocol: a\r\n"
 						 "Sec-WebSocket-Protocol: b\r\n" END,
+		 HTTP_UPGRADE_OK},
+		{START HANDSHAKE "Sec-WebSocket-Protocol: ,a ,\t, b,\r\n" END,
+		 HTTP_UPGRADE_OK},
+		/* Channels takes the last one: handshake_origin_allowed */
+		{START HANDSHAKE "Origin: https://a\r\nOrigin: https://b\r\n" END,
 		 HTTP_UPGRADE_OK},
 
 		{START HOST END, HTTP_UPGRADE_NONE},
@@ -472,7 +501,10 @@ TEST(a_handshake_is_judged_by_rfc_6455)
 		 HTTP_UPGRADE_BAD_HEADERS},
 		{START HANDSHAKE "Transfer-Encoding: chunked\r\n" END,
 		 HTTP_UPGRADE_BAD_HEADERS},
-		{START HANDSHAKE "Origin: https://a\r\nOrigin: https://b\r\n" END,
+		{START HANDSHAKE "Sec-WebSocket-Protocol: a, b c\r\n" END,
+		 HTTP_UPGRADE_BAD_HEADERS},
+		{START HANDSHAKE "Sec-WebSocket-Protocol: a\r\n"
+						 "Sec-WebSocket-Protocol: b=\r\n" END,
 		 HTTP_UPGRADE_BAD_HEADERS},
 		{START HANDSHAKE "Authorization: Token a\r\n"
 						 "authorization: Token b\r\n" END,

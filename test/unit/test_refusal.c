@@ -35,6 +35,17 @@ TEST(a_reason_nobody_knows_is_a_plain_refusal)
 	CHECK_STR(refusal_for(NULL)->reason, "refused");
 }
 
+TEST(a_wrong_jwt_is_told_so_in_simplejwts_words)
+{
+	CHECK_STR(refusal_for("bad_signature")->detail,
+			  "Token is invalid or expired");
+	CHECK_STR(refusal_for("wrong_token_type")->detail, "Token has wrong type");
+	CHECK_STR(refusal_for("missing_jti")->detail, "Token has no id");
+	CHECK_STR(refusal_for("blacklisted")->detail, "Token is blacklisted");
+	CHECK_STR(refusal_for("missing_user_id")->detail,
+			  "Token contained no recognizable user identification");
+}
+
 TEST(a_json_text_that_does_not_fit_is_not_cut)
 {
 	char json[16];
@@ -53,15 +64,56 @@ TEST(every_reason_of_the_extension_has_its_own_answer)
 		int			http_status;
 		int			close_code;
 	} rows[] = {
-		{"no_credentials", 401, 4401},	 {"unknown_session", 401, 4401},
-		{"inactive_user", 401, 4401},	 {"unknown_user", 401, 4401},
-		{"used_up", 401, 4401},			 {"expired", 401, 4419},
-		{"bad_user_id", 401, 4401},		 {"unknown_kind", 401, 4401},
-		{"not_allowed", 403, 4403},		 {"unknown_group", 403, 4403},
-		{"policy_error", 403, 4403},	 {"group_not_in_session", 403, 4403},
-		{"invalid_group", 404, 4400},	 {"not_attached", 503, 1013},
-		{"too_large", 413, 1009},		 {"invalid_json", 400, 4400},
+		{"no_credentials", 401, 4401},
+		{"unknown_session", 401, 4401},
+		{"inactive_user", 401, 4401},
+		{"unknown_user", 401, 4401},
+		{"used_up", 401, 4401},
+		{"expired", 401, 4419},
+		{"bad_user_id", 401, 4401},
+		{"unknown_kind", 401, 4401},
+		{"not_allowed", 403, 4403},
+		{"unknown_group", 403, 4403},
+		{"policy_error", 403, 4403},
+		{"group_not_in_session", 403, 4403},
+		{"invalid_group", 404, 4400},
+		{"not_attached", 503, 1013},
+		{"too_large", 413, 1009},
+		{"invalid_json", 400, 4400},
 		{"unsupported_type", 400, 1003},
+		{"no_row", 401, 4401},
+		{"bad_session_key", 401, 4401},
+		{"corrupt", 401, 4401},
+		{"no_user_in_session", 401, 4401},
+		{"backend_not_allowed", 401, 4401},
+		{"bad_auth_hash", 401, 4401},
+		{"no_secret_key", 401, 4401},
+		{"bad_signature", 401, 4401},
+		{"malformed", 401, 4401},
+		{"duplicate_name", 401, 4401},
+		{"crit", 401, 4401},
+		{"bad_algorithm", 401, 4401},
+		{"bad_key", 401, 4401},
+		{"bad_base64", 401, 4401},
+		{"bad_payload", 401, 4401},
+		{"missing_exp", 401, 4401},
+		{"bad_exp", 401, 4401},
+		{"bad_nbf", 401, 4401},
+		{"bad_iat", 401, 4401},
+		{"not_yet_valid", 401, 4401},
+		{"bad_issuer", 401, 4401},
+		{"bad_audience", 401, 4401},
+		{"bad_sub", 401, 4401},
+		{"bad_jti", 401, 4401},
+		{"missing_jti", 401, 4401},
+		{"wrong_token_type", 401, 4401},
+		{"blacklisted", 401, 4401},
+		{"missing_user_id", 401, 4401},
+		{"password_changed", 401, 4401},
+		{"no_jwt_key", 401, 4401},
+		{"unknown_token", 401, 4401},
+		{"origin_not_allowed", 403, 4403},
+		{"crypto_error", 500, 1011},
 	};
 
 	for (size_t i = 0; i < lengthof(rows); i++)

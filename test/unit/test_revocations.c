@@ -40,6 +40,7 @@ TEST(each_kind_of_revocation_names_those_it_should)
 		{NOTICE_REVOKE_USER, "2", false, false, true, false},
 		{NOTICE_REVOKE_USER, "t1", false, false, false, false},
 		{NOTICE_REVOKE_KIND, "token", true, true, false, false},
+		{NOTICE_REVOKE_KIND, "knox", false, true, false, false},
 		{NOTICE_REVOKE_KIND, "session", false, true, false, false},
 		{NOTICE_REVOKE_KIND, "jwt", false, false, true, false},
 		{NOTICE_REVOKE_ALL, "", true, true, true, false},

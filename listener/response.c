@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * response.c
+ *	  Answers to a request: refusals, 101 and the state of our health.
+ *
+ * Whatever is answered is the end of the head, which may hold a credential.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "response.h"
+
+#include <stdio.h>
+
+#include "credentials.h"
+#include "http.h"
+#include "refusal.h"
+
+#define RESPONSE_BYTES 1024
+#define BODY_BYTES 512
+
+static void
+respond(Client *client, int status, const char *extra_headers, const char *body)
+{
+	char   response[RESPONSE_BYTES];
+	size_t len =
+		http_response(response, sizeof(response), status, extra_headers, body);
+
+	client_send(client, response, len);
+	client_forget_head(client);
+	client_enter(client, CLIENT_FINISHING);
+}
+
+static void
+refuse_http(Client *client, const Refusal *refusal, const char *detail)
+{
+	char body[BODY_BYTES];
+	char extra[160] = "";
+
+	if (refusal_json(body, sizeof(body), refusal, detail, false) == 0)
+		body[0] = '\0';
+	if (refusal->http_status == 401)
+	{
+		Slice keyword =
+			credential_first_keyword(client->env->config->header_keywords);
+
+		snprintf(extra, sizeof(extra), "WWW-Authenticate: %.*s\r\n",
+				 (int) keyword.len, keyword.ptr);
+	}
+	else if (refusal->http_status == 405)
+		snprintf(extra, sizeof(extra), "Allow: GET\r\n");
+	else if (refusal->http_status == 426)
+		snprintf(extra, sizeof(extra),
+				 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
+	else if (refusal->http_status == 429 || refusal->http_status == 503)
+		snprintf(extra, sizeof(extra), "Retry-After: 1\r\n");
+	respond(client, refusal->http_status, extra, body);
+}
+
+size_t
+response_switching(const Handshake *plan, char out[RESPONSE_SWITCHING_BYTES])
+{
+	char accept[HTTP_ACCEPT_LEN + 1];
+
+	if (!http_accept_key(plan->key, accept))
+		return 0;
+	return http_switching(out, RESPONSE_SWITCHING_BYTES, accept,
+						  plan->protocol);
+}
+
+/* 101, the reason as a message, and a close frame. */
+static void
+refuse_websocket(Client *client, const Refusal *refusal, const char *detail,
+				 const Handshake *plan)
+{
+	uint8_t frame[WS_MAX_CONTROL_FRAME];
+	uint8_t header[WS_MAX_HEADER];
+	char	response[RESPONSE_SWITCHING_BYTES];
+	char	body[BODY_BYTES];
+	size_t	body_len;
+	size_t	len = response_switching(plan, response);
+
+	if (len == 0)
+	{
+		refuse_http(client, refusal, detail);
+		return;
+	}
+	client_send(client, response, len);
+	body_len = refusal_json(body, sizeof(body), refusal, detail, true);
+	client_send(client, header, ws_frame_header(header, WS_TEXT, body_len));
+	client_send(client, body, body_len);
+	ws_reader_init(&client->reader,
+				   (uint32_t) client->env->config->max_message_bytes);
+	client_forget_head(client);
+	client_enter(client, CLIENT_CLOSING);
+	len = ws_close_frame(frame, refusal->close_code, refusal->reason);
+	client_send(client, frame, len);
+}
+
+void
+response_refuse(Client *client, const char *reason, const char *detail)
+{
+	const Refusal *refusal = refusal_for(reason);
+	HttpRequest	   request;
+	Handshake	   plan = {0};
+	bool		   as_websocket = false;
+	bool		   named;
+
+	if (client->head_end > 0 && client_parse_head(client, &request) == HTTP_OK)
+		handshake_plan(&plan, &request);
+	if (plan.key.ptr != NULL)
+		switch (client->env->config->refusal)
+		{
+			case CONFIG_REFUSAL_AUTO: as_websocket = plan.from_browser; break;
+			case CONFIG_REFUSAL_HTTP: as_websocket = false; break;
+			case CONFIG_REFUSAL_WEBSOCKET: as_websocket = true; break;
+		}
+	/* What is no group name may be a key that a mistyped URL put there. */
+	named = handshake_group_valid(plan.group);
+	client_log(client, LOG_LEVEL_INFO, "refused with %d: %s%s%.*s",
+			   as_websocket ? refusal->close_code : refusal->http_status,
+			   /* the extension's own word, even one we do not know */
+			   reason, named ? ", group " : "",
+			   named ? (int) plan.group.len : 0, named ? plan.group.ptr : "");
+	if (as_websocket)
+		refuse_websocket(client, refusal, detail, &plan);
+	else
+		refuse_http(client, refusal, detail);
+}
+
+void
+response_healthz(Client *client)
+{
+	char body[BODY_BYTES];
+
+	snprintf(body, sizeof(body),
+			 "{\"status\":\"ok\",\"version\":\"%s\",\"connections\":%zu}",
+			 config_version(), client->env->count);
+	respond(client, 200, NULL, body);
+}
+
+/* Ready: questions are answered, and the canary came back lately. */
+void
+response_readyz(Client *client)
+{
+	const ClientEnv *env = client->env;
+	FeedHealth		 feed = feed_health(env->feed);
+	bool			 database = calls_ready(env->calls);
+	bool			 listening =
+		feed.ready && feed.canary_age_ms <= 3 * env->config->canary_interval_ms;
+	bool		ready = database && listening && !env->draining;
+	const char *status = ready ? "ready" : "unavailable";
+	char		body[BODY_BYTES];
+
+	if (env->draining)
+		status = "draining";
+	snprintf(body, sizeof(body),
+			 "{\"status\":\"%s\",\"database\":%s,\"listening\":%s,"
+			 "\"canary_age_ms\":%llu,\"notification_queue_usage\":%.6f}",
+			 status, database ? "true" : "false", listening ? "true" : "false",
+			 (unsigned long long) feed.canary_age_ms, feed.queue_usage);
+	respond(client, ready ? 200 : 503, ready ? NULL : "Retry-After: 1\r\n",
+			body);
+}
