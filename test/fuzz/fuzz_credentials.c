@@ -3,112 +3,204 @@
  * fuzz_credentials.c
  *	  Properties of what is taken for a credential.
  *
- * A value is terminated, valid UTF-8 and without NUL; one from the header has
- * no white space; a refusal has a reason and a sentence, and leaves no byte of
- * the value behind; a request with another one beside it is never anonymous.
+ * A value is terminated, valid UTF-8 and without NUL; a refusal has a reason
+ * and a sentence, and leaves no byte of the value behind; a cookie decides only
+ * where nothing else does, and nothing else is refused or let in by one; what a
+ * subprotocol holds is judged as in a header.
  *
- * Input: a byte of flags, a byte of the header's length, header, query.
+ * Input: a byte of flags, then lines: Authorization, query string,
+ * Sec-WebSocket-Protocol, Cookie, header_keywords.  An empty line is an absent
+ * header, an absent line too.
  *
  *-------------------------------------------------------------------------
  */
 #include "credentials.h"
+
+#include "base64url.h"
 #include "websocket.h"
 
 #include "fuzz.h"
 
 #define FLAG_QUERY_TOKEN 0x01
-#define FLAG_NO_HEADER 0x02
+#define FLAG_QUERY_DJANGO 0x02
 #define FLAG_TWO_HEADERS 0x04
-#define FLAG_NO_QUERY 0x08
+#define FLAG_NO_JWT_COOKIE 0x08
+/* The line is the text of a credential to be offered, not the header. */
+#define FLAG_ENCODE 0x10
 
-static bool
-is_blank(char c)
+#define LONGEST 16384
+
+static const char *const kinds[] = {"token", "session", "django_session",
+									"jwt",	 "knox",	"anonymous"};
+
+static Credential credential;
+static Credential other;
+
+static Slice
+take_line(const uint8_t **at, const uint8_t *end)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	const uint8_t *newline = memchr(*at, '\n', (size_t) (end - *at));
+	const uint8_t *stop = newline != NULL ? newline : end;
+	size_t		   len = (size_t) (stop - *at);
+	Slice		   line = {exact_copy(*at, len), len};
+
+	*at = newline != NULL ? newline + 1 : end;
+	return line;
 }
 
 static void
-check_credential(const Credential *credential, const CredentialOptions *options,
-				 bool has_query)
+add_header(HttpRequest *request, const char *name, Slice value)
 {
-	bool from_query = false;
+	if (value.len > 0)
+		request->header[request->header_count++] =
+			(HttpHeader){slice_of(name), value};
+}
 
-	switch (credential->status)
+static void
+find(Credential *found, const HttpRequest *request,
+	 const CredentialOptions *options)
+{
+	memset(found, 0xA5, sizeof(*found));
+	credential_find(found, request, options);
+}
+
+static void
+check_credential(void)
+{
+	size_t known = 0;
+
+	while (known < lengthof(kinds) &&
+		   strcmp(kinds[known], credential.kind) != 0)
+		known++;
+	MUST(known < lengthof(kinds));
+
+	switch (credential.status)
 	{
 		case CREDENTIAL_NONE:
-			MUST(strcmp(credential->kind, "anonymous") == 0);
-			MUST(credential->len == 0 && credential->reason == NULL);
+			MUST(strcmp(credential.kind, "anonymous") == 0);
+			MUST(credential.len == 0 && credential.reason == NULL);
+			MUST(!credential.from_cookie);
 			break;
 		case CREDENTIAL_REFUSED:
-			MUST(credential->reason != NULL && credential->detail != NULL);
-			MUST(credential->len == 0);
-			for (size_t i = 0; i < sizeof(credential->value); i++)
-				MUST(credential->value[i] == '\0');
+			MUST(credential.reason != NULL && credential.detail != NULL);
+			MUST(credential.len == 0);
+			for (size_t i = 0; i < sizeof(credential.value); i++)
+				MUST(credential.value[i] == '\0');
 			break;
 		case CREDENTIAL_PRESENT:
-			MUST(credential->reason == NULL);
-			MUST(credential->len > 0 && credential->len <= CREDENTIAL_MAX);
-			MUST(strlen(credential->value) == credential->len);
-			MUST(ws_utf8_valid(credential->value, credential->len));
-			if (strcmp(credential->kind, "session") == 0)
-				from_query = true;
-			else
-				MUST(strcmp(credential->kind, "token") == 0);
-			MUST(!from_query || has_query);
-			if (!from_query && !options->allow_query_token)
-				for (size_t i = 0; i < credential->len; i++)
-					MUST(!is_blank(credential->value[i]));
+			MUST(strcmp(credential.kind, "anonymous") != 0);
+			MUST(credential.reason == NULL);
+			MUST(credential.len > 0 && credential.len <= CREDENTIAL_MAX);
+			MUST(strlen(credential.value) == credential.len);
+			MUST(ws_utf8_valid(credential.value, credential.len));
 			break;
 	}
+}
+
+static void
+check_same(void)
+{
+	MUST(credential.status == other.status);
+	MUST(strcmp(credential.kind, other.kind) == 0);
+	MUST(credential.reason == other.reason);
+	MUST(credential.len == other.len);
+	MUST(memcmp(credential.value, other.value, other.len) == 0);
+}
+
+/* "usher.raw, usher.auth.<text in base64url>" */
+static Slice
+offer_of(Slice text)
+{
+	static const char prefix[] = "usher.raw, usher.auth.";
+	size_t			  len = strlen(prefix);
+	char			 *offer = malloc(len + BASE64URL_ENCODED_LEN(text.len));
+
+	MUST(offer != NULL);
+	memcpy(offer, prefix, len);
+	len += base64url_encode((const uint8_t *) text.ptr, text.len, offer + len);
+	return (Slice){offer, len};
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static Credential  credential;
 	static HttpRequest request;
-	CredentialOptions  options = {"Token", false};
+	const uint8_t	  *at = data + 1;
+	const uint8_t	  *end = data + size;
+	char			   keywords[256] = "Token=token, Bearer=jwt, JWT=drf-jwt";
+	char			   error[256];
+	CredentialOptions  options = {.header_keywords = keywords,
+								  .jwt_cookie = "JWT",
+								  .session_cookie = "sessionid"};
+	Slice			   header, query, protocol, text, cookie, words;
 	uint8_t			   flags;
-	size_t			   header_len;
-	char			  *header;
-	char			  *query;
 
-	if (size < 2)
+	if (size < 1 || size > LONGEST)
 		return 0;
 	flags = data[0];
-	header_len = data[1];
-	data += 2;
-	size -= 2;
-	if (header_len > size)
-		header_len = size;
-	header = exact_copy(data, header_len);
-	query = exact_copy(data + header_len, size - header_len);
-
 	options.allow_query_token = (flags & FLAG_QUERY_TOKEN) != 0;
-	memset(&request, 0, sizeof(request));
-	if ((flags & FLAG_NO_QUERY) == 0)
-		request.query = (Slice){query, size - header_len};
-	if ((flags & FLAG_NO_HEADER) == 0)
-		request.header[request.header_count++] =
-			(HttpHeader){{"Authorization", 13}, {header, header_len}};
-	if ((flags & FLAG_TWO_HEADERS) != 0)
-		request.header[request.header_count++] =
-			(HttpHeader){{"AUTHORIZATION", 13}, {header, header_len}};
+	options.allow_query_django_session = (flags & FLAG_QUERY_DJANGO) != 0;
+	if ((flags & FLAG_NO_JWT_COOKIE) != 0)
+		options.jwt_cookie = "";
 
-	memset(&credential, 0xA5, sizeof(credential));
-	credential_find(&credential, &request, &options);
-	check_credential(&credential, &options, request.query.ptr != NULL);
-	if (request.header_count == 2)
-		MUST(credential.status == CREDENTIAL_REFUSED);
-
-	/* Without the header the query string alone decides, and the reverse. */
-	if (request.header_count == 1 && credential.status == CREDENTIAL_NONE)
+	header = take_line(&at, end);
+	query = take_line(&at, end);
+	text = protocol = take_line(&at, end);
+	cookie = take_line(&at, end);
+	words = take_line(&at, end);
+	if ((flags & FLAG_ENCODE) != 0)
+		protocol = offer_of(text);
+	if (words.len > 0 && words.len < sizeof(keywords))
 	{
-		request.header_count = 0;
-		credential_find(&credential, &request, &options);
-		MUST(credential.status == CREDENTIAL_NONE);
+		memcpy(keywords, words.ptr, words.len);
+		keywords[words.len] = '\0';
 	}
-	free(header);
-	free(query);
+	if (credential_check_keywords(keywords, error, sizeof(error)))
+		MUST(http_is_token(credential_first_keyword(keywords)));
+	else
+		MUST(strncmp(error, "cannot have \"", 13) == 0);
+
+	memset(&request, 0, sizeof(request));
+	if (query.len > 0)
+		request.query = query;
+	add_header(&request, "Authorization", header);
+	if ((flags & FLAG_TWO_HEADERS) != 0)
+		add_header(&request, "AUTHORIZATION", header);
+	add_header(&request, "Sec-WebSocket-Protocol", protocol);
+	find(&other, &request, &options); /* without the cookie */
+	add_header(&request, "Cookie", cookie);
+	find(&credential, &request, &options);
+	check_credential();
+
+	if ((flags & FLAG_TWO_HEADERS) != 0 && header.len > 0)
+		MUST(credential.status == CREDENTIAL_REFUSED);
+	if (credential.from_cookie)
+		MUST(other.status == CREDENTIAL_NONE && cookie.len > 0);
+	else
+		check_same();
+
+	if ((flags & FLAG_ENCODE) != 0 && text.len <= CREDENTIAL_MAX)
+	{
+		memset(&request, 0, sizeof(request));
+		add_header(&request, "Authorization", text);
+		find(&other, &request, &options);
+		memset(&request, 0, sizeof(request));
+		add_header(&request, "Sec-WebSocket-Protocol", protocol);
+		find(&credential, &request, &options);
+		MUST(credential.status != CREDENTIAL_NONE);
+		if (other.status != CREDENTIAL_NONE)
+			check_same();
+		else if (credential.status == CREDENTIAL_PRESENT)
+			for (size_t i = 0; i < credential.len; i++)
+				MUST(credential.value[i] != ' ');
+	}
+
+	if (protocol.ptr != text.ptr)
+		free((char *) protocol.ptr);
+	free((char *) header.ptr);
+	free((char *) query.ptr);
+	free((char *) text.ptr);
+	free((char *) cookie.ptr);
+	free((char *) words.ptr);
 	return 0;
 }
