@@ -1579,6 +1579,219 @@ GRANT EXECUTE ON FUNCTION
 
 -- ==== end of options ====
 
+-- ==== secrets ====
+
+-- The site's keys.  Never dumped, granted to nobody, and kept out of the
+-- statistics.  No CHECK: the error of one would quote the row.
+--   purpose    secret_key, fallback or jwt
+--   name       of a JWT key, else ''
+--   ordinal    of a fallback, from 1; else 0
+--   algorithm  of a JWT key
+--   value      NULL: a JWT key that is the SECRET_KEY
+CREATE TABLE usher.secret (
+	purpose text,
+	name text,
+	ordinal integer,
+	algorithm text,
+	value bytea,
+	created_at timestamptz,
+	PRIMARY KEY (purpose, name, ordinal)
+);
+ALTER TABLE usher.secret ALTER COLUMN value SET STATISTICS 0;
+COMMENT ON TABLE usher.secret IS 'the site''s SECRET_KEY, its fallbacks and the keys of JSON Web Tokens';
+
+CREATE TRIGGER config_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.secret
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
+
+-- Where the text of these functions' arguments goes.  set_secret_key() and
+-- add_jwt_key() are handed the key itself:
+--   - the server's log has it whenever it logs the statement (log_statement,
+--     log_min_duration_statement and the like), or its parameters; also, at
+--     the default settings, when PostgreSQL refuses the statement before the
+--     function is called (a syntax error, no permission);
+--   - pg_stat_activity shows it to superusers, members of pg_monitor and the
+--     same role while it runs and until the session's next statement;
+--   - pg_stat_statements shows a placeholder for a constant in a plain SELECT,
+--     but all of a DO block or an EXECUTE.
+-- load_*() are handed a file's name and take_*() a number, and nothing they do
+-- puts the key into a statement, a parameter or a plan.  No error raised by
+-- any of them contains it.
+--
+-- Raised by all: 22004 (null), 22023 (an empty key, a name that is none, a key
+-- that does not fit its algorithm), 54000 (a key larger than 65536 bytes, more
+-- than 64 fallbacks or JWT keys).
+--
+-- When the transaction commits, connections whose key is gone are closed:
+-- listeners ask again about every Django session, and close what JWTs opened.
+
+-- set_secret_key(secret_key text, fallbacks text[],
+--                keep_previous boolean) returns void             API: public
+-- set_secret_key(secret_key bytea, fallbacks bytea[],
+--                keep_previous boolean) returns void             API: public
+--   secret_key     SECRET_KEY; text is used as UTF-8, whatever the database's
+--                  encoding, and nothing is trimmed
+--   fallbacks      SECRET_KEY_FALLBACKS: keys that still verify, in order
+--   keep_previous  the key until now becomes the first fallback and the
+--                  fallbacks until now follow, in front of those given
+-- Replaces the key and all fallbacks.  A key that is already there, as key or
+-- fallback, is not kept twice.
+CREATE FUNCTION usher.set_secret_key(
+	secret_key text, fallbacks text[] DEFAULT '{}',
+	keep_previous boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_set_secret_key';
+COMMENT ON FUNCTION usher.set_secret_key(text, text[], boolean) IS 'set Django''s SECRET_KEY and its fallbacks';
+CREATE FUNCTION usher.set_secret_key(
+	secret_key bytea, fallbacks bytea[] DEFAULT '{}',
+	keep_previous boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_set_secret_key_bytes';
+COMMENT ON FUNCTION usher.set_secret_key(bytea, bytea[], boolean) IS 'set Django''s SECRET_KEY and its fallbacks, as bytes';
+
+-- load_secret_key(filename text, fallbacks text[],
+--                 keep_previous boolean) returns void            API: public
+--   filename, fallbacks  files on the server, one key each; one newline at
+--                        the end (\n or \r\n) is not part of it
+-- As set_secret_key().  The caller needs the rights of pg_read_server_files,
+-- as for COPY FROM a file (42501).  A relative name begins in the data
+-- directory.
+CREATE FUNCTION usher.load_secret_key(
+	filename text, fallbacks text[] DEFAULT '{}',
+	keep_previous boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_load_secret_key';
+COMMENT ON FUNCTION usher.load_secret_key(text, text[], boolean) IS 'set Django''s SECRET_KEY from a file on the server';
+
+-- take_secret_key(large_object oid, keep_previous boolean) returns void
+--                                                                API: public
+--   large_object  of the caller's; read as a file is, and then deleted
+-- As set_secret_key() without fallbacks.  In psql, from a file of the client's:
+--   BEGIN;
+--   \lo_import secret_key.txt
+--   SELECT usher.take_secret_key(:LASTOID);
+--   COMMIT;
+CREATE FUNCTION usher.take_secret_key(
+	large_object oid, keep_previous boolean DEFAULT false)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_take_secret_key';
+COMMENT ON FUNCTION usher.take_secret_key(oid, boolean) IS 'set Django''s SECRET_KEY from a large object, which is deleted';
+
+-- remove_secret_key_fallbacks() returns bigint                   API: public
+-- Ends a rotation; returns how many there were.
+CREATE FUNCTION usher.remove_secret_key_fallbacks() RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_remove_secret_key_fallbacks';
+COMMENT ON FUNCTION usher.remove_secret_key_fallbacks() IS 'forget the fallbacks of SECRET_KEY';
+
+-- remove_secret_key() returns boolean                            API: public
+-- The key and its fallbacks; returns whether there was one.
+CREATE FUNCTION usher.remove_secret_key() RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_remove_secret_key';
+COMMENT ON FUNCTION usher.remove_secret_key() IS 'forget SECRET_KEY and its fallbacks';
+
+-- add_jwt_key(name text, algorithm text, key text) returns void  API: public
+-- add_jwt_key(name text, algorithm text, key bytea) returns void API: public
+--   name       by which to replace or remove it: letters, digits, ., _ and -,
+--              at most 99
+--   algorithm  HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384 or
+--              ES512: the only one the key is ever used with
+--   key        HS*: the secret, text as UTF-8; NULL: whatever SECRET_KEY is at
+--              the time, never a fallback.  RS*, ES*: the public key or a
+--              certificate in PEM
+-- Adds a key, or replaces the one of that name.  A token may be signed with
+-- any that names its algorithm, so a new key and the old one overlap until
+-- the old one is removed.
+CREATE FUNCTION usher.add_jwt_key(name text, algorithm text, key text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_add_jwt_key';
+COMMENT ON FUNCTION usher.add_jwt_key(text, text, text) IS 'add or replace a key for JSON Web Tokens';
+CREATE FUNCTION usher.add_jwt_key(name text, algorithm text, key bytea)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_add_jwt_key_bytes';
+COMMENT ON FUNCTION usher.add_jwt_key(text, text, bytea) IS 'add or replace a key for JSON Web Tokens, as bytes';
+
+-- load_jwt_key(name text, algorithm text, filename text) returns void
+--                                                                API: public
+-- take_jwt_key(name text, algorithm text, large_object oid) returns void
+--                                                                API: public
+-- The same from a file on the server, or from a large object of the caller's,
+-- as with load_secret_key() and take_secret_key().
+CREATE FUNCTION usher.load_jwt_key(name text, algorithm text, filename text)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_load_jwt_key';
+COMMENT ON FUNCTION usher.load_jwt_key(text, text, text) IS 'add or replace a key for JSON Web Tokens from a file on the server';
+CREATE FUNCTION usher.take_jwt_key(name text, algorithm text, large_object oid)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_take_jwt_key';
+COMMENT ON FUNCTION usher.take_jwt_key(text, text, oid) IS 'add or replace a key for JSON Web Tokens from a large object, which is deleted';
+
+-- remove_jwt_key(name text) returns boolean                      API: public
+-- Returns whether there was one.
+CREATE FUNCTION usher.remove_jwt_key(name text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_remove_jwt_key';
+COMMENT ON FUNCTION usher.remove_jwt_key(text) IS 'forget a key for JSON Web Tokens';
+
+-- secrets() returns one row for each key                         API: public
+--   name        SECRET_KEY, SECRET_KEY_FALLBACKS[0] and so on, or a JWT key's
+--   purpose     secret_key, fallback or jwt
+--   algorithm   of a JWT key, else NULL
+--   bytes       its length; NULL: a JWT key that is the SECRET_KEY
+--   created_at  when it was set
+-- What there is, never a key.
+CREATE FUNCTION usher.secrets()
+RETURNS TABLE (name text, purpose text, algorithm text, bytes integer,
+			   created_at timestamptz)
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE s.purpose WHEN 'secret_key' THEN 'SECRET_KEY'
+			WHEN 'fallback' THEN format('SECRET_KEY_FALLBACKS[%s]', s.ordinal - 1)
+			ELSE s.name END,
+		   s.purpose, s.algorithm, octet_length(s.value), s.created_at
+	FROM usher.secret AS s
+	ORDER BY s.purpose = 'jwt', s.ordinal, s.name COLLATE "C"
+$$;
+COMMENT ON FUNCTION usher.secrets() IS 'which keys there are';
+
+GRANT EXECUTE ON FUNCTION
+	usher.set_secret_key(text, text[], boolean),
+	usher.set_secret_key(bytea, bytea[], boolean),
+	usher.load_secret_key(text, text[], boolean),
+	usher.take_secret_key(oid, boolean),
+	usher.remove_secret_key_fallbacks(),
+	usher.remove_secret_key(),
+	usher.add_jwt_key(text, text, text),
+	usher.add_jwt_key(text, text, bytea),
+	usher.load_jwt_key(text, text, text),
+	usher.take_jwt_key(text, text, oid),
+	usher.remove_jwt_key(text),
+	usher.secrets()
+	TO usher_app;
+
+-- ==== end of secrets ====
+
 -- ==== who owns and who may ====
 
 -- Everything that stands in the schema now, whichever section made it.
