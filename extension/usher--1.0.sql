@@ -1411,7 +1411,7 @@ COMMENT ON FUNCTION usher.check_option(text, text[], boolean) IS 'internal: can 
 
 -- whole_seconds: an interval that is an option, as seconds.  Days count 24
 -- hours and months 30 days, as interval comparison has it.
-CREATE FUNCTION usher.whole_seconds(option text, given interval, least integer)
+CREATE FUNCTION usher.whole_seconds(option text, given interval, minimum integer)
 RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
@@ -1426,8 +1426,8 @@ BEGIN
 		RAISE EXCEPTION '% must not be null', option
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	IF seconds <> trunc(seconds) OR seconds NOT BETWEEN least AND 2147483647 THEN
-		RAISE EXCEPTION '% must be a whole number of seconds between % and 2147483647', option, least
+	IF seconds <> trunc(seconds) OR seconds NOT BETWEEN minimum AND 2147483647 THEN
+		RAISE EXCEPTION '% must be a whole number of seconds between % and 2147483647', option, minimum
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = format('Give %s => an interval such as ''60 s''.', option);
 	END IF;
