@@ -317,6 +317,19 @@ skip_escape(Reader *reader)
 	}
 }
 
+/* Step over characters that need no second look. */
+static void
+skip_plain(Reader *reader)
+{
+	const char *at = reader->at;
+	const char *end = reader->end;
+
+	while (at < end && *at != '"' && *at != '\\' &&
+		   (unsigned char) *at >= 0x20 && (unsigned char) *at < 0x80)
+		at++;
+	reader->at = at;
+}
+
 static bool
 scan_string(Reader *reader, JsonValue *value)
 {
@@ -325,25 +338,24 @@ scan_string(Reader *reader, JsonValue *value)
 	if (!skip_char(reader, '"'))
 		return false;
 	from = reader->at;
-	while (reader->at < reader->end)
+	for (;;)
 	{
-		unsigned char c = (unsigned char) *reader->at;
-
-		if (c == '"')
+		skip_plain(reader);
+		if (reader->at == reader->end || (unsigned char) *reader->at < 0x20)
+			return false;
+		if (*reader->at == '"')
 		{
 			*value =
-				(JsonValue){JSON_STRING, from, (size_t) (reader->at++ - from)};
+				(JsonValue){JSON_STRING, from, (size_t) (reader->at - from)};
+			reader->at++;
 			return true;
 		}
-		if (c < 0x20)
-			return false;
-		if (c == '\\')
+		if (skip_char(reader, '\\'))
 		{
-			reader->at++;
 			if (!skip_escape(reader))
 				return false;
 		}
-		else if (c >= 0x80 && reader->encoding == JSON_UTF8)
+		else if (reader->encoding == JSON_UTF8)
 		{
 			uint32_t wide;
 			size_t	 n = utf8_char((const unsigned char *) reader->at,
@@ -356,7 +368,6 @@ scan_string(Reader *reader, JsonValue *value)
 		else
 			reader->at++;
 	}
-	return false;
 }
 
 /* Everything that begins with a digit or a minus sign. */
@@ -549,7 +560,7 @@ json_string(const JsonValue *value, JsonEncoding encoding, char *out,
 			size_t cap, size_t *out_len)
 {
 	const char *at = value->text;
-	const char *end = value->text + value->len;
+	const char *end;
 	size_t		n = 0;
 
 	if (cap == 0)
@@ -557,6 +568,7 @@ json_string(const JsonValue *value, JsonEncoding encoding, char *out,
 	out[0] = '\0';
 	if (value->type != JSON_STRING)
 		return false;
+	end = at + value->len;
 	while (at < end)
 	{
 		uint32_t c = next_char(&at, end, encoding);
@@ -581,20 +593,33 @@ json_string_equals(const JsonValue *value, JsonEncoding encoding,
 				   const char *text)
 {
 	const char *at = value->text;
-	const char *end = value->text + value->len;
+	const char *end;
 
 	if (value->type != JSON_STRING)
 		return false;
+	end = at + value->len;
 	while (at < end)
 	{
 		uint32_t c = next_char(&at, end, encoding);
-		char	 utf8[4];
-		size_t	 utf8_len = utf8_put(c, utf8);
 
 		/* A NUL here equals no character of text, only its end. */
-		if (c == 0 || strncmp(text, utf8, utf8_len) != 0)
+		if (c == 0)
 			return false;
-		text += utf8_len;
+		if (c < 0x80)
+		{
+			if (*text != (char) c)
+				return false;
+			text++;
+		}
+		else
+		{
+			char   utf8[4];
+			size_t utf8_len = utf8_put(c, utf8);
+
+			if (strncmp(text, utf8, utf8_len) != 0)
+				return false;
+			text += utf8_len;
+		}
 	}
 	return *text == '\0';
 }
