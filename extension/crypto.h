@@ -87,11 +87,11 @@ typedef struct CryptoPublicKey CryptoPublicKey;
 /*
  * crypto_public_key_create
  *		Read a public key from PEM: SubjectPublicKeyInfo, PKCS#1 RSA PUBLIC
- *		KEY, or an X.509 certificate.
+ *		KEY, or an X.509 certificate, of which only the key is looked at.
  *
- * Returns NULL when it is none of these or damaged; a private key too: it has
- * no business in a database.  Ended by crypto_public_key_destroy, which
- * accepts NULL.
+ * Returns NULL when it is none of these, damaged, or more than one block; a
+ * private key too: it has no business in a database.  Ended by
+ * crypto_public_key_destroy, which accepts NULL.
  */
 extern CryptoPublicKey *crypto_public_key_create(const void *pem, size_t len);
 extern void				crypto_public_key_destroy(CryptoPublicKey *key);
@@ -105,7 +105,8 @@ extern int crypto_public_key_bits(const CryptoPublicKey *key);
  *		Whether signature is the key's over the message.
  *
  * RSA: PKCS#1 v1.5, as long as the modulus (RFC 7518 section 3.3).  Curves:
- * r || s, each as long as the order (RFC 7518 section 3.4), never DER.
+ * r || s, each as long as the order (RFC 7518 section 3.4), never DER.  A key
+ * of another type verifies nothing.
  */
 extern bool crypto_verify(const CryptoPublicKey *key, CryptoHash hash,
 						  const void *message, size_t message_len,

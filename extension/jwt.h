@@ -8,7 +8,8 @@
  * Configuration binds each key to one algorithm; the token chooses neither
  * (RFC 8725 section 3.1).  Stricter than the libraries where they are lax:
  * base64url without padding or foreign characters, no equal member names, exp
- * required, user ids as written.
+ * required, dates no later than Python's, user ids as written, a jti that a
+ * column of the site can hold.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,8 +22,8 @@
 
 #include "crypto.h"
 
-#define JWT_MAX_BYTES 8192		 /* of a token */
-#define JWT_CLAIM_MAX 255		 /* bytes of a user id or a jti */
+#define JWT_MAX_BYTES 16384		 /* of a token; a request head holds less */
+#define JWT_CLAIM_MAX 255		 /* bytes of a user id, a jti or a type */
 #define JWT_PASSWORD_HASH_LEN 32 /* upper-case hex of an MD5 */
 
 typedef enum JwtAlgorithm
@@ -61,7 +62,7 @@ typedef struct JwtKey
 /*
  * jwt_key_check
  *		NULL when the key may be used with its algorithm, else why not, as the
- *		end of a sentence ("is on another curve than P-256").
+ *		end of a sentence ("is not on curve P-256").
  *
  * An HS* secret must not be empty nor look like PEM or SSH text (the public
  * key of RS256 confusion; jwt/algorithms.py, HMACAlgorithm.prepare_key).  An
