@@ -16,13 +16,13 @@
  * utf8_from_server, utf8_to_server
  *		Convert len bytes; *out_len (may be NULL) becomes the result's length.
  *
- * The result ends with a NUL and may be text itself, which must end with one
- * too where nothing is to be converted: in a database of UTF8 or SQL_ASCII,
+ * The result ends with a NUL and may be the text itself, which must end with
+ *one too where nothing is to be converted: in a database of UTF8 or SQL_ASCII,
  * or if the bytes are ASCII.  NULL: it cannot be represented.
  */
-extern const char *utf8_from_server(const char *text, size_t len,
+extern const char *utf8_from_server(const char *bytes, size_t len,
 									size_t *out_len);
-extern const char *utf8_to_server(const char *text, size_t len,
+extern const char *utf8_to_server(const char *bytes, size_t len,
 								  size_t *out_len);
 
 #endif /* USHER_UTF8_H */

@@ -47,7 +47,7 @@ SELECT key, valid, reason FROM unnest(ARRAY[
 
 -- authenticate() is the same by name, and knows which names there are.
 SELECT k.kind AS asked, a.valid, a.reason, a.user_id, a.kind
-FROM (VALUES ('token'), ('session'), ('anonymous'), ('Token'), ('jwt'), (''), (NULL)) AS k (kind),
+FROM (VALUES ('token'), ('session'), ('anonymous'), ('Token'), ('passkey'), (''), (NULL)) AS k (kind),
 	 usher.authenticate(k.kind, '9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b') AS a;
 SELECT valid, reason FROM usher.authenticate('token', NULL);
 
