@@ -218,7 +218,7 @@ judge_session(Case *c, Verdict *v)
 										  NULL};
 	static const char *const columns[] = {"session_key", "session_data",
 										  "expire_date", NULL};
-	Slice					 key = required_text(c, c->input, "cookie_value");
+	Slice					 key = optional_text(c, c->input, "cookie_value");
 	DjangoSecretKeys		 keys = secret_keys_of(c);
 	bool pre_3_1 = bool_or(c, c->input, "accept_pre_3_1", false);
 	DjangoSessionOptions options = {
@@ -231,6 +231,11 @@ judge_session(Case *c, Verdict *v)
 	DjangoSessionStatus status;
 
 	check_members(c, c->input, "input", members);
+	if (options.store_class == NULL)
+	{
+		case_error(c, "\"session_store_class\" is null");
+		return;
+	}
 	if (characters(key) < DJANGO_SESSION_KEY_MIN)
 	{
 		verdict_refuse(v, "bad_session_key");

@@ -94,6 +94,15 @@ judge_found(Verdict *v, const char *reason, const User *user)
 	v->detail = refusal_for(reason)->detail;
 }
 
+/* An inner join: a row of nobody is no row. */
+static const char *
+of_nobody(Case *c, json_t *row, User *user)
+{
+	return user_by_id(c, required_text(c, row, "user_id"), user) == NULL
+			   ? NULL
+			   : "unknown_token";
+}
+
 static bool
 same(Slice a, const char *bytes, size_t len)
 {
@@ -122,13 +131,7 @@ judge_authtoken(Case *c, Verdict *v)
 		check_members(c, row, "row", columns);
 		if (same(required_text(c, row, "key"), found->value, found->len))
 		{
-			/* An inner join: a row of nobody is no row. */
-			judge_found(
-				v,
-				user_by_id(c, required_text(c, row, "user_id"), &user) == NULL
-					? NULL
-					: "unknown_token",
-				&user);
+			judge_found(v, of_nobody(c, row, &user), &user);
 			return;
 		}
 	}
@@ -204,7 +207,7 @@ judge_knox(Case *c, Verdict *v)
 			reason = "expired";
 			continue;
 		}
-		reason = user_by_id(c, required_text(c, row, "user_id"), &user);
+		reason = of_nobody(c, row, &user);
 		break;
 	}
 	judge_found(v, reason, &user);

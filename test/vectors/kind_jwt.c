@@ -125,7 +125,8 @@ judge_user(Case *c, Verdict *v, const Config *config, const JwtClaims *claims)
 
 	if (reason != NULL)
 		verdict_refuse(v, reason);
-	else if (config->check_active && !user.is_active)
+	else if (!user.is_active &&
+			 (config->check_active || config->options.flavor == JWT_DRF_JWT))
 		verdict_refuse(v, "inactive_user");
 	else if (config->options.revoke_claim != NULL &&
 			 !jwt_password_matches(claims->password_hash, user.password.ptr,

@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -28,8 +29,6 @@ sys.path.insert(0, str(HERE.parent))
 from harness import Cluster  # noqa: E402
 from harness.process import Process, end_on_signals  # noqa: E402
 
-import signal  # noqa: E402
-
 LISTENER = "vectors_listener"
 SITE = "vectors_site"
 ID_TYPES = {"users": "bigint", "uuid_users": "uuid"}
@@ -40,6 +39,8 @@ KNOX_TABLES = {
     "v4": "token_key varchar(8) NOT NULL",
     "v5": "token_key varchar(25) NOT NULL",
 }
+
+BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 
 JWT_DEFAULTS = {
     "flavor": "simplejwt", "algorithm": "HS256", "key": "main",
@@ -171,12 +172,14 @@ class Judge:
 
     def judge_session(self, given, _credential):
         self.attach(given, session_table="django_session")
-        if given["row"] is not None:
+        if given.get("row") is not None:
             self.insert("django_session", given["row"])
         self.set_secrets(given)
         self.call("set_session_options",
-                  backends=given["authentication_backends"],
-                  accept_pre_3_1=given["accept_pre_3_1"])
+                  backends=given.get("authentication_backends", BACKENDS),
+                  accept_pre_3_1=given.get("accept_pre_3_1", False),
+                  store_class=given.get("session_store_class",
+                                        "SessionStore"))
         return self.verdict("validate_django_session", "django_session",
                             given["cookie_value"])
 
@@ -184,15 +187,16 @@ class Judge:
         self.attach(given, session_table="django_session")
         self.set_secrets(given)
         self.call("set_session_options",
-                  backends=given["authentication_backends"],
+                  backends=given.get("authentication_backends", BACKENDS),
                   signed_cookies=True,
                   cookie_age=f"{given['session_cookie_age']} s")
         return self.verdict("validate_django_session", "django_session",
                             given["cookie_value"])
 
     def judge_jwt(self, given, _credential):
-        config = {**JWT_DEFAULTS, **self.vectors["jwt_config_defaults"],
-                  **given["config"]}
+        config = {**JWT_DEFAULTS,
+                  **self.vectors.get("jwt_config_defaults", {}),
+                  **given.get("config", {})}
         unknown = set(config) - set(JWT_DEFAULTS)
         if unknown:
             raise ValueError(f"unknown members of config: {unknown}")
@@ -227,6 +231,8 @@ class Judge:
         text = text_of(credential)
         table = f"knox_{given['format']}"
         self.attach(given, knox_table=table)
+        self.call("set_knox_options", secure_hash_algorithm=given.get(
+            "secure_hash_algorithm", "sha512"))
         for row in given["rows"]:
             self.insert(table, row)
         by_name = self.verdict("validate_knox", "knox", text)
@@ -270,7 +276,8 @@ class Judge:
     def set_secrets(self, given):
         keys = self.vectors["keys"]
         wanted = [keys[name] for name in
-                  [given["secret_key"], *given.get("fallbacks", [])]]
+                  [given.get("secret_key", "main"),
+                   *given.get("fallbacks", [])]]
         # Text where there is text: its bytes have to be the right ones too.
         as_text = all("text" in key for key in wanted)
         first, *others = (key_argument(key, as_text) for key in wanted)
