@@ -997,6 +997,8 @@ COMMENT ON FUNCTION usher.attach_tables(usher.site, text, text, text, text) IS '
 -- (token_blacklist_blacklistedtoken, token_blacklist_outstandingtoken) and of
 -- drf-jwt (blacklist_blacklistedtoken) are found by these names.  When one of
 -- all these tables is created or altered later, call this again.
+-- Triggers read session_key and expire_date of session_table in conditions:
+-- to give one of these columns another type, call detach_django() before.
 -- Call it from a migration, as the owner of these tables and a member of
 -- usher_app.  Names are read as SQL reads them, along the caller's
 -- search_path.  Stores where Django keeps users and credentials, grants
