@@ -216,7 +216,8 @@ WRONG_HEADS = {
     "two keys": (head(Sec_WebSocket_Key=[KEY, KEY]), 400),
     "two versions": (head(Sec_WebSocket_Version=["13", "13"]), 400),
     "two Hosts": (head(Host=["a", "b"]), 400),
-    "two Origins": (head(add=[("Origin", "https://a")] * 2), 400),
+    "a subprotocol that is no token": (head(add=[
+        ("Sec-WebSocket-Protocol", "chat, usher.auth.YQ==")]), 400),
     "two Authorizations": (head(add=[("Authorization", "Token abc")] * 2),
                            400),
     "a body": (head(add=[("Content-Length", "10")]), 400),

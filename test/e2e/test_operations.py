@@ -13,8 +13,9 @@ from harness.client import Client, Refused
 from harness.process import run
 
 SETTINGS = """listen tls_listen tls_certificate tls_key database log_level
-refusal token_keyword allow_query_token max_header_bytes header_timeout
-auth_timeout close_timeout max_message_bytes message_rate message_burst
+refusal header_keywords allow_query_token allow_query_django_session jwt_cookie
+session_cookie allowed_origins max_header_bytes header_timeout auth_timeout
+close_timeout max_message_bytes message_rate message_burst
 max_inflight max_connections max_unauthenticated max_connections_per_user
 max_connections_per_address queue_bytes queue_age ping_interval ping_timeout
 drain_time max_plain_groups canary_interval call_links max_pending_calls
