@@ -112,4 +112,94 @@ TEST(a_nul_inside_is_a_foreign_character)
 	CHECK(!base64url_decode("Zm\0v", 4, bytes, &len));
 }
 
+/* What CPython 3.11 says: base64.b64decode(text) and Django 3.2's
+ * signing.b64_decode(text); NULL where it raises binascii.Error. */
+static const struct
+{
+	const char *text;
+	const char *standard;
+	const char *url_safe;
+} lenient[] = {
+	{"", "", ""},
+	{"Zm9vYmFy", "foobar", "foobar"},
+	{"Zg==", "f", "f"},
+	{"Zm8=", "fo", "fo"},
+	{"Zg", NULL, "f"},
+	{"Zm8", NULL, "fo"},
+	{"Z", NULL, NULL},
+	{"abcde", NULL, NULL},
+	{"Zh==", "f", "f"},
+	{"Zm9=", "fo", "fo"},
+	{"Zm 9\nv", "foo", "foo"},
+	{"Zm9v!YmFy\xc3\xa9", "foobar", "foobar"},
+	{"+/+/", "\xfb\xff\xbf", "\xfb\xff\xbf"},
+	{"-_-_", "", "\xfb\xff\xbf"},
+	{"-_Zm9v", "foo", "\xfb\xf6\x66\xf6"},
+	{"=Zm9v", "foo", "foo"},
+	{"Z=m9v", "foo", "foo"},
+	{"Zm=9v", "foo", "foo"},
+	{"Zm9=v", "fo", "fo"},
+	{"Zg==Zg==", "f", "f"},
+	{"Zm8=Zm8=", "fo", "fo"},
+	{"Zg=!=", "f", "f"},
+	{"Zg=o=", "f\n", "f\n"},
+	{"Zg=!", NULL, NULL},
+	{"Zg!", NULL, NULL},
+	{"Zg!!", NULL, NULL},
+	{"Zg=", NULL, "f"},
+	{"====", "", ""},
+};
+
+TEST(the_lenient_form_is_what_python_and_django_read)
+{
+	for (size_t i = 0; i < sizeof(lenient) / sizeof(lenient[0]); i++)
+	{
+		const char *const expected[] = {lenient[i].standard,
+										lenient[i].url_safe};
+
+		for (int alphabet = 0; alphabet < 2; alphabet++)
+		{
+			size_t	 in_len = strlen(lenient[i].text);
+			char	*in = malloc(in_len + 1);
+			size_t	 max = BASE64URL_DECODED_MAX(in_len);
+			uint8_t *out = malloc(max + 1);
+			size_t	 len = 0;
+			bool	 ok;
+
+			check_at("text \"%s\" %s", lenient[i].text,
+					 alphabet == BASE64_STANDARD ? "standard" : "URL-safe");
+			memcpy(in, lenient[i].text, in_len);
+			ok = base64_decode_lenient((Base64Alphabet) alphabet, in, in_len,
+									   out, &len);
+			CHECK_INT(ok, expected[alphabet] != NULL);
+			if (ok && expected[alphabet] != NULL)
+				CHECK_BYTES(out, len, expected[alphabet],
+							strlen(expected[alphabet]));
+			free(out);
+			free(in);
+		}
+	}
+}
+
+TEST(the_lenient_form_reads_all_that_is_written)
+{
+	for (size_t len = 0; len <= 256; len++)
+	{
+		uint8_t in[256];
+		uint8_t out[256];
+		char	text[BASE64URL_ENCODED_LEN(256)];
+		size_t	text_len;
+		size_t	out_len;
+
+		for (size_t i = 0; i < len; i++)
+			in[i] = (uint8_t) (255 - i * 37);
+		text_len = base64url_encode(in, len, text);
+		check_at("%zu bytes", len);
+		if (!CHECK(base64_decode_lenient(BASE64_URL_SAFE, text, text_len, out,
+										 &out_len)) ||
+			!CHECK_BYTES(out, out_len, in, len))
+			return;
+	}
+}
+
 TEST_MAIN()

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "starve.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -383,6 +384,41 @@ TEST(two_equal_names_among_many_are_found_and_none_among_different_ones)
 	}
 }
 
+TEST(without_memory_for_many_names_nothing_is_said_about_a_document)
+{
+	size_t	   len;
+	char	  *text = many_members(100, 999999, &len);
+	JsonMember member = {.name = "000001"};
+	bool	   duplicate;
+
+	/* 32 names need no memory, 101 need it twice. */
+	for (long succeed = 0; succeed <= 2; succeed++)
+	{
+		JsonStatus status;
+
+		check_at("%ld allocations", succeed);
+		duplicate = true;
+		starve_after = succeed;
+		status = json_object(text, len, JSON_UTF8, &member, 1, &duplicate);
+		starve_after = -1;
+		CHECK_INT(status, succeed < 2 ? JSON_NO_MEMORY : JSON_OK);
+		CHECK_INT(member.value.type, succeed < 2 ? JSON_ABSENT : JSON_INTEGER);
+		CHECK(!duplicate);
+	}
+	free(text);
+}
+
+TEST(without_a_question_for_duplicates_no_memory_is_needed)
+{
+	size_t len;
+	char  *text = many_members(1000, 999999, &len);
+
+	starve_after = 0;
+	CHECK_INT(json_object(text, len, JSON_UTF8, NULL, 0, NULL), JSON_OK);
+	starve_after = -1;
+	free(text);
+}
+
 /* Quadratic time would be minutes here; linear is a part of a second even
  * under the sanitizers. */
 TEST(three_hundred_thousand_members_take_no_more_than_linear_time)
@@ -542,6 +578,8 @@ TEST(a_string_is_unescaped_into_utf8)
 			CHECK_BYTES(string, len, rows[i].string, strlen(rows[i].string));
 			CHECK_INT(string[len], '\0');
 		}
+		else
+			CHECK_STR(string, "");
 	}
 }
 
