@@ -100,15 +100,14 @@ identity_sealed_id(const char *label, const char *bytes, size_t len)
 }
 
 text *
-identity_open_id(const char *label, const char *id)
+identity_open_id(const char *label, const char *id, size_t max_bytes)
 {
 	const UsherInstance *instance = store_instance();
 	size_t				 len = strlen(id) / 2;
 	uint8_t				*sealed;
 	text				*opened;
 
-	if (len <= CRYPTO_SEAL_EXTRA ||
-		len > IDENTITY_MAX_BYTES + CRYPTO_SEAL_EXTRA)
+	if (len <= CRYPTO_SEAL_EXTRA || len > max_bytes + CRYPTO_SEAL_EXTRA)
 		return NULL;
 	sealed = palloc(len);
 	opened = palloc(VARHDRSZ + len);
@@ -249,7 +248,8 @@ recheck_token(const char *user_id, const char *credential_id, TimestampTz now,
 }
 
 static const IdentityKind identity_kind_token = {
-	IDENTITY_KIND_TOKEN, "unknown_token", authenticate_token, recheck_token};
+	IDENTITY_KIND_TOKEN, IDENTITY_MAX_BYTES, "unknown_token",
+	authenticate_token, recheck_token};
 
 /* ---- session keys ---- */
 
@@ -360,8 +360,8 @@ recheck_session(const char *user_id, const char *credential_id, TimestampTz now,
 }
 
 static const IdentityKind identity_kind_session = {
-	IDENTITY_KIND_SESSION, "unknown_session", authenticate_session,
-	recheck_session};
+	IDENTITY_KIND_SESSION, IDENTITY_MAX_BYTES, "unknown_session",
+	authenticate_session, recheck_session};
 
 /* ---- nobody in particular ---- */
 
@@ -384,8 +384,8 @@ recheck_anonymous(const char *user_id, const char *credential_id,
 }
 
 static const IdentityKind identity_kind_anonymous = {
-	IDENTITY_KIND_ANONYMOUS, NO_CREDENTIALS, authenticate_anonymous,
-	recheck_anonymous};
+	IDENTITY_KIND_ANONYMOUS, IDENTITY_MAX_BYTES, NO_CREDENTIALS,
+	authenticate_anonymous, recheck_anonymous};
 
 /* ---- every kind ---- */
 
@@ -423,7 +423,7 @@ identity_authenticate(const char *kind, text *credential, TimestampTz now,
 		return;
 	if (credential == NULL)
 		identity_refuse(identity, NO_CREDENTIALS);
-	else if (VARSIZE_ANY_EXHDR(credential) > IDENTITY_MAX_BYTES)
+	else if (VARSIZE_ANY_EXHDR(credential) > found->max_bytes)
 		identity_refuse(identity, found->too_long);
 	else
 		found->authenticate(credential, now, identity);

@@ -200,10 +200,12 @@ static void
 recheck_django(const char *user_id, const char *credential_id, TimestampTz now,
 			   Identity *identity)
 {
-	text *credential = identity_open_id(SESSION_LABEL, credential_id);
+	text *credential =
+		identity_open_id(SESSION_LABEL, credential_id, IDENTITY_MAX_BYTES);
 
 	if (credential == NULL)
-		credential = identity_open_id(COOKIE_LABEL, credential_id);
+		credential =
+			identity_open_id(COOKIE_LABEL, credential_id, IDENTITY_MAX_BYTES);
 	if (credential == NULL)
 	{
 		identity_refuse(identity, "no_row");
@@ -215,5 +217,5 @@ recheck_django(const char *user_id, const char *credential_id, TimestampTz now,
 }
 
 const IdentityKind identity_kind_django_session = {
-	IDENTITY_KIND_DJANGO_SESSION, "no_row", authenticate_django,
-	recheck_django};
+	IDENTITY_KIND_DJANGO_SESSION, IDENTITY_MAX_BYTES, "no_row",
+	authenticate_django, recheck_django};

@@ -187,7 +187,7 @@ static void
 recheck_jwt(const char *user_id, const char *credential_id, TimestampTz now,
 			Identity *identity)
 {
-	text *token = identity_open_id(JWT_LABEL, credential_id);
+	text *token = identity_open_id(JWT_LABEL, credential_id, JWT_MAX_BYTES);
 
 	if (token == NULL)
 	{
@@ -200,5 +200,6 @@ recheck_jwt(const char *user_id, const char *credential_id, TimestampTz now,
 		identity_refuse(identity, "unknown_user");
 }
 
-const IdentityKind identity_kind_jwt = {IDENTITY_KIND_JWT, "malformed",
-										authenticate_jwt, recheck_jwt};
+const IdentityKind identity_kind_jwt = {IDENTITY_KIND_JWT, JWT_MAX_BYTES,
+										"malformed", authenticate_jwt,
+										recheck_jwt};

@@ -15,18 +15,19 @@
 /*
  * One kind.  Both functions are given an empty identity with its kind set;
  * neither is called with a NULL, nor authenticate with a text longer than
- * IDENTITY_MAX_BYTES.
+ * max_bytes, which is no credential of anybody's.
  */
 typedef struct IdentityKind
 {
 	const char *name;
-	const char *too_long; /* the reason for a text longer than any */
+	size_t		max_bytes;
+	const char *too_long; /* the reason then */
 	void (*authenticate)(text *credential, TimestampTz now, Identity *identity);
 	void (*recheck)(const char *user_id, const char *credential_id,
 					TimestampTz now, Identity *identity);
 } IdentityKind;
 
-/* Longer texts are no credential of anybody's and are not looked up. */
+/* For kinds that have no limit of their own. */
 #define IDENTITY_MAX_BYTES 8192
 
 extern const IdentityKind identity_kind_django_session;
@@ -67,11 +68,13 @@ extern char *identity_hashed_id(const char *label, const char *bytes,
  * identity_sealed_id, identity_open_id
  *		An id from which we, knowing the salt, find the bytes again.
  *
- * Opening returns NULL for what was not sealed here with this label.
+ * Opening returns NULL for what was not sealed here with this label, and for
+ * more than max_bytes.
  */
 extern char *identity_sealed_id(const char *label, const char *bytes,
 								size_t len);
-extern text *identity_open_id(const char *label, const char *id);
+extern text *identity_open_id(const char *label, const char *id,
+							  size_t max_bytes);
 
 /* ---- knox, for session keys that a knox token issued ---- */
 

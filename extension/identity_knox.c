@@ -176,5 +176,6 @@ identity_knox_owner(const char *user_id, const char *credential_id,
 	return NULL;
 }
 
-const IdentityKind identity_kind_knox = {IDENTITY_KIND_KNOX, UNKNOWN_TOKEN,
-										 authenticate_knox, recheck_knox};
+const IdentityKind identity_kind_knox = {IDENTITY_KIND_KNOX, KNOX_TOKEN_MAX,
+										 UNKNOWN_TOKEN, authenticate_knox,
+										 recheck_knox};

@@ -94,7 +94,7 @@ SELECT name, i.valid, i.reason, i.user_id FROM jwt, usher.validate_jwt(token) AS
 
 -- And texts that are none.
 SELECT left(token, 30) AS token, valid, reason FROM unnest(ARRAY[
-	'', '.', '..', 'a.b.c', '...', 'é.é.é', '日本', E'\x01\n\t', repeat('.', 8192), repeat('a', 8192), repeat('a', 8193), repeat('é', 8192),
+	'', '.', '..', 'a.b.c', '...', 'é.é.é', '日本', E'\x01\n\t', repeat('.', 16384), repeat('a', 16384), repeat('a', 16385), repeat('é', 16384),
 	(SELECT ' ' || token FROM jwt WHERE name = 'ok'), (SELECT token || E'\n' FROM jwt WHERE name = 'ok'), NULL]) AS token,
 	usher.validate_jwt(token);
 
