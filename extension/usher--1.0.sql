@@ -1428,7 +1428,9 @@ BEGIN
 		RAISE EXCEPTION '% must not be null', option
 			USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	IF seconds <> trunc(seconds) OR seconds NOT BETWEEN minimum AND 2147483647 THEN
+	-- Of an infinite interval (PostgreSQL 17) some of the parts are null.
+	IF (seconds = trunc(seconds) AND seconds BETWEEN minimum AND 2147483647)
+		IS NOT TRUE THEN
 		RAISE EXCEPTION '% must be a whole number of seconds between % and 2147483647', option, minimum
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = format('Give %s => an interval such as ''60 s''.', option);
