@@ -1,5 +1,6 @@
 -- The site's keys: set, loaded, taken, rotated, removed; who may see what.
 \set SHOW_CONTEXT never
+\set sed '| sed -nE ''s/^Asynchronous notification .* payload "(r|k|p) [0-9a-f]+ (.*)" received.*/  -> \\1 \\2/p'' | sort'
 SET client_min_messages = warning;
 CREATE EXTENSION usher;
 -- What Django and PyJWT would make with a key: RFC 2104 on sha256(), and
@@ -175,6 +176,50 @@ SELECT usher.add_jwt_key('too-many', 'HS256', 'key');
 -- One of them may still be replaced.
 SELECT usher.add_jwt_key('many-1', 'HS256', 'another key');
 SELECT count(*) FROM usher.secrets();
+DELETE FROM usher.secret;
+
+-- ==== what a change closes ====
+-- Listeners ask again about every group, and a session whose key is gone is
+-- refused then; what JWTs opened they close at once.
+UPDATE usher.instance SET channel = 'regress_usher';
+SELECT usher.set_category('app', 'authenticated'), usher.set_category('shop', 'authenticated');
+LISTEN regress_usher;
+\o :sed
+SELECT usher.set_secret_key('one');
+SELECT usher.add_jwt_key('own', 'HS256', 'jwt-one'), usher.add_jwt_key('django', 'HS256');
+SELECT usher.set_secret_key('one', '{zero}');
+SELECT usher.set_secret_key('one', keep_previous => true);
+SELECT usher.add_jwt_key('second', 'HS256', 'jwt-one');
+SELECT usher.remove_jwt_key('second');
+\o
+-- Nothing was lost until here.  A fallback removed:
+\o :sed
+SELECT usher.remove_secret_key_fallbacks();
+\o
+-- The key replaced but kept for sessions, not for JWTs:
+\o :sed
+SELECT usher.set_secret_key('two', keep_previous => true);
+\o
+-- The key replaced for good:
+\o :sed
+SELECT usher.set_secret_key('three');
+\o
+-- A JWT key removed, or replaced under its name:
+\o :sed
+SELECT usher.remove_jwt_key('own');
+SELECT usher.remove_jwt_key('own');
+\o
+\o :sed
+SELECT usher.add_jwt_key('django', 'HS512');
+\o
+-- Rolled back:
+\o :sed
+BEGIN; SELECT usher.remove_secret_key(); ROLLBACK;
+\o
+\o :sed
+SELECT usher.remove_secret_key();
+\o
+UNLISTEN *;
 DELETE FROM usher.secret;
 
 -- ==== from a large object ====

@@ -2,8 +2,8 @@
 # dump_restore.sh OUTPUT - a database with usher goes through pg_dump and back.
 #
 # Run by regress.sh, with PGHOST, PGUSER and the programs' PATH set.  What must
-# come along: categories, the mapping, triggers, grants.  What must not: the
-# channel, the salt, session keys.
+# come along: categories, the mapping, options, triggers, grants.  What must
+# not: the channel, the salt, session keys, the site's keys.
 set -eu
 out=$1
 export PSQLRC=/dev/null
@@ -51,7 +51,14 @@ CREATE FUNCTION may(user_id text, id text) RETURNS boolean LANGUAGE sql AS 'SELE
 SELECT usher.attach_django();
 SELECT usher.set_category('app', "join" => 'may', send => 'authenticated');
 SELECT usher.issue_session('a1');
+SELECT usher.set_session_options(store_class => 'SiteStore', cookie_age => '1 hour');
+SELECT usher.set_jwt_options(issuer => 'site', token_types => '{access,sliding}');
+SELECT usher.set_knox_options('sha256');
+SELECT usher.set_secret_key('dump-sentinel-key', '{dump-sentinel-fallback}');
+SELECT usher.add_jwt_key('site', 'HS256', 'dump-sentinel-jwt');
 SQL
+sentinel=dump-sentinel
+sentinel_hex=$(printf %s "$sentinel" | od -A n -t x1 | tr -d ' \n')
 channel=$(psql -X -A -t -d usher_before -c 'SELECT channel FROM usher.instance')
 salt=$(psql -X -A -t -d usher_before -c "SELECT encode(salt, 'hex') FROM usher.instance")
 expect "a session key before" usher_before \
@@ -62,6 +69,14 @@ pg_dump -U regress_dump -d usher_before >"$out/dump.sql"
 ! grep -q "$channel" "$out/dump.sql" || fail "the dump carries the channel"
 ! grep -q "$salt" "$out/dump.sql" || fail "the dump carries the salt"
 ! grep -q "session_key" "$out/dump.sql" || fail "the dump carries session keys"
+# A superuser's dump; a bytea would be in hex.
+pg_dump -d usher_before --inserts >"$out/dump_superuser.sql"
+for dump in "$out/dump.sql" "$out/dump_superuser.sql"; do
+	for form in "$sentinel" "$sentinel_hex"; do
+		! grep -q "$form" "$dump" || fail "the dump carries a key of the site's"
+	done
+	! grep -q "usher.secret" "$dump" || fail "the dump names the table of keys"
+done
 # As a superuser, which CREATE EXTENSION wants.
 psql -X -q -v ON_ERROR_STOP=1 -d usher_after -f "$out/dump.sql" \
 	>>"$out/dump_restore.log" || fail "the dump cannot be restored"
@@ -76,6 +91,11 @@ expect "the mapping came along" usher_after \
 expect "the category came along" usher_after \
 	"SELECT name, join_policy, send_policy FROM usher.category" \
 	"app|site.may|authenticated"
+expect "the options came along" usher_after \
+	"SELECT store_class, cookie_age_s, issuer, token_types, secure_hash_algorithm
+	FROM usher.session_options, usher.jwt_options, usher.knox_options" \
+	"SiteStore|3600|site|{access,sliding}|sha256"
+expect "no key came along" usher_after "SELECT count(*) FROM usher.secrets()" 0
 expect "a token validates" usher_after \
 	"SET ROLE regress_dump; SELECT valid, user_id FROM usher.validate_token('a1')" \
 	"t|1"
