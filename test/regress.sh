@@ -2,7 +2,8 @@
 # regress.sh [TOPIC...] - the SQL tests on a private, throw-away PostgreSQL.
 #
 # Runs sql/ against expected/ (pg_regress), test/isolation/
-# (pg_isolation_regress) and test/dump_restore.sh, or only the topics named.
+# (pg_isolation_regress), test/dump_restore.sh and test/key_leaks.sh, or only the
+# topics named.
 # Prints "ok - sql: topic" or "not ok - sql: topic" with the difference, and
 # "N passed, N failed" last.  Results stay in build/regress.
 #
@@ -75,7 +76,7 @@ if [ -z "${PGROOT:-}" ]; then
 fi
 # Not "output": pg_regress 14 looks for *.source files in a folder of that name.
 mkdir -p "$work/outcome" "$work/socket"
-cp -r sql expected test/isolation test/dump_restore.sh "$work/"
+cp -r sql expected test/isolation test/dump_restore.sh test/key_leaks.sh "$work/"
 # pg_regress comes with the server's development files.
 tools=$(dirname "$("$pg_config" --pgxs)")/../test
 mkdir "$work/tools"
@@ -115,7 +116,7 @@ list()
 }
 regress=" $(list REGRESS) "
 isolation=" $(list ISOLATION) "
-wanted=" ${*:-$regress $isolation dump_restore} "
+wanted=" ${*:-$regress $isolation dump_restore key_leaks} "
 
 # run_topics TOOL INPUTDIR DATABASE TOPIC...
 run_topics()
@@ -166,6 +167,18 @@ case $wanted in
 		else
 			report 1 "dump_restore"
 			cat "$work/outcome/dump_restore.out"
+		fi
+		;;
+esac
+case $wanted in
+	*" key_leaks "*)
+		if as_postgres env PATH="$bindir:$PATH" TMPDIR="$work" \
+			bash "$work/key_leaks.sh" "$work/outcome" \
+			>"$work/outcome/key_leaks.out" 2>&1; then
+			report 0 "key_leaks"
+		else
+			report 1 "key_leaks"
+			cat "$work/outcome/key_leaks.out"
 		fi
 		;;
 esac
