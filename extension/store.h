@@ -42,8 +42,8 @@ extern const UsherInstance *store_instance(void);
 
 /*
  * store_generation
- *		A number that changes whenever usher.instance, usher.django or
- *		usher.category changed, also when such a change was rolled back.
+ *		A number that changes whenever one of usher's configuration tables
+ *		changed, also when such a change was rolled back.
  *
  * Read it before loading what is to be cached, load with
  * store_execute_latest(), and drop the cache when it differs later.
