@@ -156,7 +156,8 @@ read_json(const char *text, size_t len, DjangoSession *session)
 	const JsonValue *backend = &members[BACKEND].value;
 	size_t			 text_len;
 
-	if (json_object(text, len, JSON_LATIN1, members, MEMBERS, NULL) != JSON_OK)
+	if (json_read_object(text, len, JSON_LATIN1, members, MEMBERS, NULL) !=
+		JSON_OK)
 		return DJANGO_SESSION_CORRUPT;
 	if (id->type == JSON_ABSENT || backend->type == JSON_ABSENT)
 		return DJANGO_SESSION_NO_USER;
@@ -165,14 +166,14 @@ read_json(const char *text, size_t len, DjangoSession *session)
 		memcpy(session->user_id, id->text, id->len);
 		session->user_id[id->len] = '\0';
 	}
-	else if (!json_string(id, JSON_LATIN1, session->user_id,
-						  sizeof(session->user_id), &text_len))
+	else if (!json_read_string(id, JSON_LATIN1, session->user_id,
+							   sizeof(session->user_id), &text_len))
 		return DJANGO_SESSION_BAD_USER_ID;
 	/* Without a text that could match one, they stay empty. */
-	json_string(backend, JSON_LATIN1, session->backend,
-				sizeof(session->backend), &text_len);
-	json_string(&members[AUTH_HASH].value, JSON_LATIN1, session->auth_hash,
-				sizeof(session->auth_hash), &text_len);
+	json_read_string(backend, JSON_LATIN1, session->backend,
+					 sizeof(session->backend), &text_len);
+	json_read_string(&members[AUTH_HASH].value, JSON_LATIN1, session->auth_hash,
+					 sizeof(session->auth_hash), &text_len);
 	return DJANGO_SESSION_OK;
 }
 

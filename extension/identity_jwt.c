@@ -63,13 +63,13 @@ unverified_jti(const char *token, size_t len)
 	payload_len = (size_t) (end - payload);
 	json = palloc(BASE64URL_DECODED_MAX(payload_len) + 1);
 	if (!base64url_decode(payload, payload_len, json, &payload_len) ||
-		json_object((const char *) json, payload_len, JSON_UTF8, &member, 1,
-					NULL) != JSON_OK ||
+		json_read_object((const char *) json, payload_len, JSON_UTF8, &member,
+						 1, NULL) != JSON_OK ||
 		member.value.type != JSON_STRING || member.value.len == 0)
 		return NULL;
 	jti = palloc(member.value.len + 1);
-	if (!json_string(&member.value, JSON_UTF8, jti, member.value.len + 1,
-					 &payload_len))
+	if (!json_read_string(&member.value, JSON_UTF8, jti, member.value.len + 1,
+						  &payload_len))
 		return NULL;
 	return jti;
 }

@@ -512,8 +512,8 @@ scan_value(Reader *reader, int depth, JsonValue *value)
 /* ---- public ---- */
 
 JsonStatus
-json_object(const char *text, size_t len, JsonEncoding encoding,
-			JsonMember *members, size_t nmembers, bool *duplicate)
+json_read_object(const char *text, size_t len, JsonEncoding encoding,
+				 JsonMember *members, size_t nmembers, bool *duplicate)
 {
 	Reader	   reader;
 	JsonValue  document;
@@ -556,8 +556,8 @@ json_object(const char *text, size_t len, JsonEncoding encoding,
 }
 
 bool
-json_string(const JsonValue *value, JsonEncoding encoding, char *out,
-			size_t cap, size_t *out_len)
+json_read_string(const JsonValue *value, JsonEncoding encoding, char *out,
+				 size_t cap, size_t *out_len)
 {
 	const char *at = value->text;
 	const char *end;

@@ -67,7 +67,7 @@ typedef enum JsonStatus
 } JsonStatus;
 
 /*
- * json_object
+ * json_read_object
  *		Read a document that is one object; fills in members[].value.
  *
  * Names are compared after unescaping; of two equal names the last counts, as
@@ -80,12 +80,12 @@ typedef enum JsonStatus
  * of the logarithm of the number of names; allocates only with duplicate and
  * more names than tokens have.
  */
-extern JsonStatus json_object(const char *text, size_t len,
-							  JsonEncoding encoding, JsonMember *members,
-							  size_t nmembers, bool *duplicate);
+extern JsonStatus json_read_object(const char *text, size_t len,
+								   JsonEncoding encoding, JsonMember *members,
+								   size_t nmembers, bool *duplicate);
 
 /*
- * json_string
+ * json_read_string
  *		Unescape a JSON_STRING into UTF-8 and a NUL; *out_len does not count
  *		that.
  *
@@ -94,8 +94,8 @@ extern JsonStatus json_object(const char *text, size_t len,
  * cap bytes with the NUL; len + 1 bytes always suffice for JSON_UTF8,
  * 2 * len + 1 for JSON_LATIN1.
  */
-extern bool json_string(const JsonValue *value, JsonEncoding encoding,
-						char *out, size_t cap, size_t *out_len);
+extern bool json_read_string(const JsonValue *value, JsonEncoding encoding,
+							 char *out, size_t cap, size_t *out_len);
 
 /*
  * json_string_equals
@@ -107,7 +107,7 @@ extern bool json_string_equals(const JsonValue *value, JsonEncoding encoding,
 
 /*
  * json_array_next
- *		The next element of a JSON_ARRAY from a document that json_object
+ *		The next element of a JSON_ARRAY from a document that json_read_object
  *		accepted; *position starts as 0.  Returns false behind the last one.
  */
 extern bool json_array_next(const JsonValue *array, size_t *position,

@@ -215,9 +215,9 @@ check_header(const Segment *header, const JwtKey *keys, size_t nkeys,
 	const JsonValue *kid = &members[3].value;
 	bool			 duplicate;
 
-	switch (json_object((const char *) header->bytes, header->len, JSON_UTF8,
-						members, sizeof(members) / sizeof(members[0]),
-						&duplicate))
+	switch (json_read_object((const char *) header->bytes, header->len,
+							 JSON_UTF8, members,
+							 sizeof(members) / sizeof(members[0]), &duplicate))
 	{
 		case JSON_OK: break;
 		case JSON_INVALID:
@@ -403,7 +403,7 @@ take_string(const JsonValue *claim, char out[JWT_CLAIM_MAX + 1])
 {
 	size_t len;
 
-	return json_string(claim, JSON_UTF8, out, JWT_CLAIM_MAX + 1, &len);
+	return json_read_string(claim, JSON_UTF8, out, JWT_CLAIM_MAX + 1, &len);
 }
 
 /* What PyJWT takes for no audience; of other types it never is one. */
@@ -550,8 +550,8 @@ take_password_hash(const JsonValue *claim,
 {
 	size_t len;
 
-	return json_string(claim, JSON_UTF8, password_hash,
-					   JWT_PASSWORD_HASH_LEN + 1, &len) &&
+	return json_read_string(claim, JSON_UTF8, password_hash,
+							JWT_PASSWORD_HASH_LEN + 1, &len) &&
 		   len == JWT_PASSWORD_HASH_LEN &&
 		   strspn(password_hash, "0123456789ABCDEF") == len;
 }
@@ -580,8 +580,8 @@ check_payload(const Segment *payload, const JwtOptions *options, int64_t now_us,
 	JwtStatus status;
 	bool	  duplicate;
 
-	switch (json_object((const char *) payload->bytes, payload->len, JSON_UTF8,
-						members, NCLAIMS, &duplicate))
+	switch (json_read_object((const char *) payload->bytes, payload->len,
+							 JSON_UTF8, members, NCLAIMS, &duplicate))
 	{
 		case JSON_OK: break;
 		case JSON_INVALID:

@@ -67,6 +67,8 @@ class Demo:
         self.site.create().serve()
         say("starting usherd")
         self.usherd.settings["database"] = self.site.conninfo()
+        # The page comes from another port, so it is not of the same origin.
+        self.usherd.settings["allowed_origins"] = "127.0.0.1, localhost"
         self.parts.append(self.usherd)
         self.usherd.start()
         self.write_psql()
@@ -112,7 +114,8 @@ Usher demo
   socket  {socket}/app_1
   logs    {self.folder}/*.log
 
-Log in on the page; then try, in another terminal:
+Log in on the page, with a token or by Django's own form and its cookie; then
+try, in another terminal:
 
   say something to everybody on the page
     {psql} -c "SELECT usher.broadcast('app_1', '{{\\"from\\": \\"psql\\", \\"text\\": \\"hello\\"}}')"
@@ -120,6 +123,9 @@ Log in on the page; then try, in another terminal:
   delete alice's token: her socket closes with 4410
     {psql} -c "DELETE FROM authtoken_token WHERE user_id = (SELECT id FROM auth_user WHERE username = 'alice')"
     or in the admin: {self.site.url}/admin/authtoken/tokenproxy/
+
+  bob's JWT from simplejwt's view opens a socket: 101, and messages as they come
+    curl -siN -H "Authorization: Bearer $(curl -sd 'username=bob&password=bob' {self.site.url}/api/jwt/ | sed 's/.*"access":"//; s/".*//')" -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' {http}/ws/app_1
 
   a client without a browser, and a plain NOTIFY that reaches it
     /usr/bin/python3 -m websockets "{socket}/plain_1?session_key=$({psql} -Atc "SELECT session_key FROM usher.issue_session_for((SELECT id::text FROM auth_user WHERE username = 'bob'))")"
@@ -154,6 +160,20 @@ Ctrl-C stops everything.
             self.site.psql("DELETE FROM authtoken_token", user="site")
             expect(client.wait_close().code == 4410,
                    "close after the token was deleted")
+        browser.sign_in("bob", "bob")
+        with self.usherd.connect_by_cookie(
+                "app_1", browser.cookies["sessionid"],
+                origin=self.site.url) as client:
+            client.ping()
+            browser.get("/accounts/logout/")
+            expect(client.wait_close().code == 4410,
+                   "cookie of Django's session, close after logging out")
+        access = browser.post_json("/api/jwt/", {
+            "username": "bob", "password": "bob"})["access"]
+        with self.usherd.connect("app_1", headers={
+                "Authorization": f"Bearer {access}"}) as client:
+            client.ping()
+            expect(True, "JWT of simplejwt")
 
 
 def say(what):

@@ -1180,7 +1180,7 @@ print_connect(const struct stats *s, int open, double secs, int more)
 {
 	printf("\"connections\":%d,\"connect\":{\"ok\":%" PRIu64
 		   ",\"failed\":%" PRIu64 ",\"open_at_ready\":%d,\"open_at_end\":%d,"
-								  "\"seconds\":%.3f,\"per_second\":%.0f,",
+		   "\"seconds\":%.3f,\"per_second\":%.0f,",
 		   o.n, s->ok, s->fail, open, atomic_load(&g_open), secs, more / secs);
 	jhist("handshake", &s->hs);
 	printf(",");

@@ -158,6 +158,45 @@ def test_a_page_whose_session_key_expires_connects_again(
         sql(source)
 
 
+@pytest.fixture
+def cookies_welcome(site, usherd):
+    """The listener lets the site's pages use their cookies."""
+    usherd.stop()
+    usherd.settings["allowed_origins"] = site.url
+    usherd.start()
+    yield
+    usherd.stop()
+    del usherd.settings["allowed_origins"]
+    usherd.start()
+
+
+def test_a_visitor_logged_in_by_django_connects_with_his_cookie(
+        chromium, site, user, sql, cookies_welcome):
+    chromium.get(site.url + "/accounts/login/?next=/")
+    chromium.find_element(By.NAME, "username").send_keys(user.username)
+    chromium.find_element(By.NAME, "password").send_keys(user.username)
+    chromium.find_element(By.NAME, "password").submit()
+    try:
+        page = Page(chromium, site)
+        page.wait("by-cookie", user.username)
+        page.screenshot("6-by-cookie")
+        page.element("cookie").click()
+        page.wait("state", "Connected")
+        sql("SELECT usher.broadcast_text('app_1', 'hello, cookie')")
+        page.wait("messages", "hello, cookie")
+
+        here = chromium.current_window_handle
+        chromium.switch_to.new_window("tab")
+        chromium.get(site.url + "/accounts/logout/")
+        chromium.close()
+        chromium.switch_to.window(here)
+        page.wait("code", "4410")
+        page.wait("meaning", "you logged out")
+        assert page.errors() == []
+    finally:
+        chromium.delete_all_cookies()
+
+
 def test_a_page_finds_its_listener_again(chromium, site, user, token, usherd):
     page = Page(chromium, site)
     page.log_in(user.username, user.username)

@@ -26,12 +26,12 @@ check_string(const JsonValue *value, JsonEncoding encoding)
 	size_t len;
 
 	MUST(out != NULL);
-	if (json_string(value, encoding, out, cap, &len))
+	if (json_read_string(value, encoding, out, cap, &len))
 	{
 		MUST(len < cap && strlen(out) == len);
 		MUST(json_string_equals(value, encoding, out));
 		/* One byte less than it takes is too little. */
-		MUST(!json_string(value, encoding, out, len, &len));
+		MUST(!json_read_string(value, encoding, out, len, &len));
 	}
 	else
 		MUST(out[0] == '\0');
@@ -88,10 +88,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	text = exact_copy(data, size);
 
-	status = json_object(text, size, encoding, members, MEMBERS, &duplicate);
+	status =
+		json_read_object(text, size, encoding, members, MEMBERS, &duplicate);
 	MUST(status != JSON_NO_MEMORY);
 	MUST(status == JSON_OK || !duplicate);
-	MUST(json_object(text, size, encoding, again, MEMBERS, NULL) == status);
+	MUST(json_read_object(text, size, encoding, again, MEMBERS, NULL) ==
+		 status);
 	for (size_t i = 0; i < MEMBERS; i++)
 	{
 		JsonValue *value = &members[i].value;
@@ -103,7 +105,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (encoding == JSON_UTF8 && status != JSON_INVALID)
 	{
-		MUST(json_object(text, size, JSON_LATIN1, again, MEMBERS, NULL) ==
+		MUST(json_read_object(text, size, JSON_LATIN1, again, MEMBERS, NULL) ==
 			 status);
 		for (size_t i = 0; i < MEMBERS; i++)
 			MUST(again[i].value.type == members[i].value.type);

@@ -90,8 +90,9 @@ TEST(of_all_two_character_texts_exactly_256_are_accepted)
 TEST(nothing_but_the_strict_form_is_accepted)
 {
 	static const char *const refused[] = {
-		"Zg==",	 "Zm8=",  "Z",	"Zm9vY",  "Zm9+", "Zm9/",	 "Zm 9",
-		"Zm9\n", " Zm9v", "Zh", "Zm9vYh", "Zm9",  "Zm9vYmF", "Zm\xc3\xa9",
+		"A",	  "AAAAA", "Zg==",	  "Zm8=",		"Z",	 "Zm9vY",
+		"Zm9+",	  "Zm9/",  "Zm 9",	  "Zm9\n",		" Zm9v", "Zh",
+		"Zm9vYh", "Zm9",   "Zm9vYmF", "Zm\xc3\xa9",
 	};
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)

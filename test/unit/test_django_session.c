@@ -52,6 +52,26 @@ static const DjangoSecretKeys no_keys = {NULL, 0};
 
 static DjangoSession session;
 
+/* The linker sends crypto_hmac here first, so that it can fail. */
+bool __real_crypto_hmac(CryptoHash hash, const void *key, size_t key_len,
+						const CryptoPart *parts, size_t nparts,
+						uint8_t out[CRYPTO_HASH_MAX_BYTES]);
+bool __wrap_crypto_hmac(CryptoHash hash, const void *key, size_t key_len,
+						const CryptoPart *parts, size_t nparts,
+						uint8_t out[CRYPTO_HASH_MAX_BYTES]);
+
+static bool hmac_fails;
+
+bool
+__wrap_crypto_hmac(CryptoHash hash, const void *key, size_t key_len,
+				   const CryptoPart *parts, size_t nparts,
+				   uint8_t out[CRYPTO_HASH_MAX_BYTES])
+{
+	/* Also then it has written what would match. */
+	return __real_crypto_hmac(hash, key, key_len, parts, nparts, out) &&
+		   !hmac_fails;
+}
+
 static DjangoSessionStatus
 decode_bytes(const char *data, size_t len, bool pre_3_1)
 {
@@ -508,6 +528,19 @@ TEST(the_old_format_is_read_behind_its_switch_only)
 	CHECK_INT(decode(PRE_3_1), DJANGO_SESSION_BAD_SIGNATURE);
 }
 
+TEST(the_old_format_too_is_tried_with_every_key_and_no_other)
+{
+	DjangoSessionOptions options = {"SessionStore", true};
+
+	CHECK_INT(django_session_decode(PRE_3_1, strlen(PRE_3_1), &main_among_three,
+									&options, &session),
+			  DJANGO_SESSION_OK);
+	CHECK_STR(session.user_id, "7");
+	CHECK_INT(django_session_decode(PRE_3_1, strlen(PRE_3_1), &old_only,
+									&options, &session),
+			  DJANGO_SESSION_BAD_SIGNATURE);
+}
+
 TEST(a_sha_1_signature_is_accepted_behind_the_switch_only)
 {
 	CHECK_INT(decode_old(SHA1_ROW), DJANGO_SESSION_OK);
@@ -532,9 +565,9 @@ pre_3_1(const char *salt, const char *json, bool upper)
 	static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop"
 								   "qrstuvwxyz0123456789+/";
 	uint8_t			  mac[CRYPTO_HASH_MAX_BYTES];
-	char			  text[512] = {0};
-	char			 *data = calloc(1, 700);
-	size_t			  len;
+	size_t			  len = 41 + strlen(json);
+	char			 *text = calloc(1, len + 3);
+	char			 *data = calloc(1, 4 * len / 3 + 5);
 	size_t			  n = 0;
 
 	CHECK(django_salted_hmac(CRYPTO_SHA1, salt, main_key, json, strlen(json),
@@ -544,7 +577,6 @@ pre_3_1(const char *salt, const char *json, bool upper)
 		text[i] = (char) (text[i] >= 'a' ? text[i] - 32 : text[i]);
 	strcat(text, ":");
 	strcat(text, json);
-	len = strlen(text);
 	for (size_t i = 0; i < len; i += 3)
 	{
 		unsigned bits = (unsigned) (unsigned char) text[i] << 16 |
@@ -556,7 +588,23 @@ pre_3_1(const char *salt, const char *json, bool upper)
 		data[n++] = i + 1 < len ? standard[bits >> 6 & 63] : '=';
 		data[n++] = i + 2 < len ? standard[bits & 63] : '=';
 	}
+	free(text);
 	return data;
+}
+
+TEST(a_long_row_in_the_old_format_is_read)
+{
+	char  json[5000];
+	char *data;
+
+	snprintf(json, sizeof(json),
+			 "{\"x\":\"%04000d\",\"_auth_user_id\":\"7\","
+			 "\"_auth_user_backend\":\"b\"}",
+			 0);
+	data = pre_3_1("django.contrib.sessionsSessionStore", json, false);
+	CHECK_INT(decode_old(data), DJANGO_SESSION_OK);
+	CHECK_STR(session.user_id, "7");
+	free(data);
 }
 
 TEST(the_old_format_has_a_salt_without_a_dot_and_a_hash_in_lower_case)
@@ -812,6 +860,7 @@ TEST(base62_is_django_s_in_both_directions)
 	} rows[] = {
 		{0, "0"},
 		{1, "1"},
+		{9, "9"},
 		{10, "A"},
 		{35, "Z"},
 		{36, "a"},
@@ -895,6 +944,24 @@ TEST(every_status_but_ok_has_its_word)
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		CHECK_STR(django_session_reason((DjangoSessionStatus) i), words[i]);
+}
+
+TEST(nothing_matches_when_the_hmac_fails)
+{
+	uint8_t mac[CRYPTO_HASH_MAX_BYTES];
+	char	text[2 * CRYPTO_HASH_MAX_BYTES + 1];
+
+	hmac_fails = true;
+	CHECK_INT(
+		decode(LOGIN ":1vb66i:GijdKcC-r-J79n7EnQbZVZ2vyLSu-KjjyrsbvW09Y8Q"),
+		DJANGO_SESSION_CRYPTO_ERROR);
+	CHECK_INT(decode_old(PRE_3_1), DJANGO_SESSION_CRYPTO_ERROR);
+	CHECK_STR(session.user_id, "");
+	CHECK(!hash_matches(AUTH_HASH, PASSWORD, &main_only, false));
+	CHECK(!django_auth_hash(CRYPTO_SHA256, "", 0, main_key, text));
+	CHECK(!django_signature(CRYPTO_SHA256, "s", main_key, "", 0, text));
+	CHECK(!django_salted_hmac(CRYPTO_SHA256, "s", main_key, "", 0, mac));
+	hmac_fails = false;
 }
 
 TEST(a_lack_of_memory_is_told_from_a_corrupt_row)

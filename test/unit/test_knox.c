@@ -188,6 +188,35 @@ TEST(what_is_no_hex_matches_nothing_before_5_0)
 	}
 }
 
+TEST(two_characters_stand_for_a_byte_only_if_both_are_hex)
+{
+	static const char *const tokens[] = {
+		"7g", "g7", "gg", "7G", "7/", "7:", "7@", "7`", "@7", "7", "7 7"};
+	char digests[256][2 * CRYPTO_HASH_MAX_BYTES + 1];
+
+	for (int i = 0; i < 256; i++)
+	{
+		uint8_t	   byte = (uint8_t) i;
+		uint8_t	   hash[CRYPTO_HASH_MAX_BYTES];
+		CryptoPart part = {&byte, 1};
+		char	   token[3];
+
+		CHECK(crypto_hash(CRYPTO_SHA512, &part, 1, hash));
+		crypto_hex(hash, 64, digests[i]);
+		check_at("byte %d", i);
+		snprintf(token, sizeof(token), "%02x", (unsigned) i);
+		CHECK(matches(KNOX_V4, token, NULL, digests[i]));
+		snprintf(token, sizeof(token), "%02X", (unsigned) i);
+		CHECK(matches(KNOX_V4, token, NULL, digests[i]));
+	}
+	for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++)
+	{
+		check_at("%s", tokens[i]);
+		for (int j = 0; j < 256; j++)
+			CHECK(!matches(KNOX_V4, tokens[i], NULL, digests[j]));
+	}
+}
+
 TEST(a_prefix_is_part_of_the_token)
 {
 	CHECK(matches(KNOX_V5, "pfx_" TOKEN, NULL, PREFIX_DIGEST_V5));
