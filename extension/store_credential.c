@@ -168,6 +168,31 @@ delete_rows(CredentialPlan which, const StoreMapping *map, Datum value)
 
 /* ---- sessions ---- */
 
+/* As PLAN_SESSION, without it. */
+static ProbeResult
+probe_session(const StoreMapping *map, Datum key, StoreDjangoSession *session)
+{
+	static const ProbeColumn columns[] = {
+		{"session_data", PROBE_TEXT, InvalidOid},
+		{"expire_date", PROBE_TIMESTAMPTZ, InvalidOid},
+	};
+	static Probe probe;
+	ProbeQuery	 query = {map->session_table, "session_key",	 TEXTOID,
+						  map->serial,		  lengthof(columns), columns};
+	Datum		 values[lengthof(columns)];
+	bool		 nulls[lengthof(columns)];
+	ProbeResult	 result;
+
+	result = store_probe(&probe, &query, key, values, nulls);
+	if (result != PROBE_FOUND)
+		return result;
+	session->data = nulls[0] ? NULL : DatumGetCString(values[0]);
+	session->data_len = nulls[0] ? 0 : strlen(session->data);
+	session->expires_at =
+		nulls[1] ? DT_NOBEGIN : DatumGetTimestampTz(values[1]);
+	return result;
+}
+
 StoreStatus
 store_django_session_find(const char *key, size_t len,
 						  StoreDjangoSession *session)
@@ -175,11 +200,16 @@ store_django_session_find(const char *key, size_t len,
 	MemoryContext		caller = CurrentMemoryContext;
 	const StoreMapping *map = store_mapping();
 	StoreStatus			status = STORE_ABSENT;
+	ProbeResult			probed;
 	Datum				value;
 
 	if (!map->attached || map->session_table == NULL)
 		return STORE_NOT_ATTACHED;
 	value = PointerGetDatum(cstring_to_text_with_len(key, (int) len));
+	probed = probe_session(map, value, session);
+	if (probed != PROBE_IMPOSSIBLE)
+		return probed == PROBE_FOUND ? STORE_FOUND : STORE_ABSENT;
+
 	store_connect();
 	store_execute(credential_plan(PLAN_SESSION, map), &value, NULL, true, 1);
 	if (SPI_processed > 0)

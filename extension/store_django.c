@@ -43,6 +43,11 @@ static MemoryContext mapping_context = NULL;
 static SPIPlanPtr mapped_plans[NUM_MAPPED_PLANS];
 static uint64	  plans_serial = 0; /* of the mapping they were built from */
 
+/* Where a plan's answer is one row of a table, it is tried first. */
+static Probe user_probes[NUM_MAPPED_PLANS];
+static Probe token_probe;
+static Probe token_of_user_probe;
+
 /* ---- usher.django ---- */
 
 /* The columns of usher.django and where their text goes. */
@@ -306,6 +311,16 @@ store_append_user_columns(StringInfo sql, const StoreMapping *map,
 		appendStringInfoString(sql, "NULL::pg_catalog.text");
 }
 
+static StoreStatus
+check_user(const StoreUser *user)
+{
+	/* Its revocation could not be announced. */
+	if (user->user_id == NULL ||
+		strlen(user->user_id) > STORE_USER_ID_MAX_BYTES)
+		return STORE_BAD_ID;
+	return STORE_FOUND;
+}
+
 StoreStatus
 store_read_user(int row, StoreUser *user, MemoryContext context)
 {
@@ -317,11 +332,7 @@ store_read_user(int row, StoreUser *user, MemoryContext context)
 	active = store_column(row, 3, &isnull);
 	user->active = !isnull && DatumGetBool(active);
 	user->password = store_copy_text(row, 4, context);
-	/* Its revocation could not be announced. */
-	if (user->user_id == NULL ||
-		strlen(user->user_id) > STORE_USER_ID_MAX_BYTES)
-		return STORE_BAD_ID;
-	return STORE_FOUND;
+	return check_user(user);
 }
 
 /* Appends: whose column is the parameter. */
@@ -414,6 +425,98 @@ mapped_plan(MappedPlan which, const StoreMapping *map)
 }
 
 /*
+ * What the plan of the same name does, without it, for all but
+ * PLAN_USER_BY_TOKEN.  Sets status unless PROBE_IMPOSSIBLE.
+ */
+static ProbeResult
+probe_user(MappedPlan which, const StoreMapping *map, Datum value,
+		   StoreUser *user, StoreStatus *status)
+{
+	bool with_password =
+		which != PLAN_USER_BY_ID && which != PLAN_USER_WITH_TOKENS;
+	ProbeColumn columns[STORE_USER_COLUMNS] = {
+		{map->user_key, PROBE_TEXT, InvalidOid},
+		{map->username_column, PROBE_TEXT, InvalidOid},
+		{map->active_column, PROBE_BOOL, InvalidOid},
+		{with_password ? map->password_column : NULL, PROBE_TEXT, InvalidOid}};
+	StoreKeyType type = map->key_type;
+	ProbeQuery	 query = {map->user_table, map->user_key,	  InvalidOid,
+						  map->serial,	   lengthof(columns), columns};
+	Datum		 values[STORE_USER_COLUMNS];
+	bool		 nulls[STORE_USER_COLUMNS];
+	ProbeResult	 result;
+
+	if (which == PLAN_USER_BY_CLAIM)
+	{
+		query.key = map->jwt_user_column;
+		type = map->jwt_user_type;
+	}
+	else if (which == PLAN_USER_BY_USERNAME)
+	{
+		query.key = map->username_column;
+		type = STORE_KEY_TEXT;
+	}
+	if (type == STORE_KEY_OTHER)
+		return PROBE_IMPOSSIBLE;
+	query.key_type = store_key_param_type(type);
+
+	result = store_probe(&user_probes[which], &query, value, values, nulls);
+	if (result == PROBE_ABSENT)
+		*status = STORE_ABSENT;
+	if (result != PROBE_FOUND)
+		return result;
+	user->user_id = nulls[0] ? NULL : DatumGetCString(values[0]);
+	user->username = nulls[1] ? NULL : DatumGetCString(values[1]);
+	user->active =
+		map->active_column == NULL || (!nulls[2] && DatumGetBool(values[2]));
+	user->password = nulls[3] ? NULL : DatumGetCString(values[3]);
+	*status = check_user(user);
+	return result;
+}
+
+static ProbeResult
+probe_user_by_token(const StoreMapping *map, Datum key, StoreUser *user,
+					StoreStatus *status)
+{
+	ProbeColumn owner = {map->token_user, PROBE_KEY,
+						 store_key_param_type(map->key_type)};
+	ProbeQuery	query = {
+		 map->token_table, map->token_key, TEXTOID, map->serial, 1, &owner};
+	Datum		user_id;
+	bool		isnull;
+	ProbeResult result;
+
+	if (map->key_type == STORE_KEY_OTHER)
+		return PROBE_IMPOSSIBLE;
+	result = store_probe(&token_probe, &query, key, &user_id, &isnull);
+	if (result == PROBE_FOUND && !isnull)
+		return probe_user(PLAN_USER_BY_ID, map, user_id, user, status);
+	*status = STORE_ABSENT;
+	return result;
+}
+
+/* A user's tokens, where he can have only one; sets keys, or adds nothing. */
+static ProbeResult
+probe_token_of_user(const StoreMapping *map, Datum user_id, List **keys)
+{
+	ProbeColumn column = {map->token_key, PROBE_TEXT, InvalidOid};
+	ProbeQuery	query = {map->token_table,
+						 map->token_user,
+						 store_key_param_type(map->key_type),
+						 map->serial,
+						 1,
+						 &column};
+	Datum		key;
+	bool		isnull;
+	ProbeResult result;
+
+	result = store_probe(&token_of_user_probe, &query, user_id, &key, &isnull);
+	if (result == PROBE_FOUND && !isnull)
+		*keys = list_make1(DatumGetCString(key));
+	return result;
+}
+
+/*
  * Runs a plan whose answer is one user.  A column that somebody chose may not
  * be unique: Django identifies nobody by a value which two users have.
  */
@@ -424,6 +527,13 @@ query_user(MappedPlan which, const StoreMapping *map, Datum value,
 	MemoryContext caller = CurrentMemoryContext;
 	StoreStatus	  status = STORE_ABSENT;
 	bool chosen = which == PLAN_USER_BY_CLAIM || which == PLAN_USER_BY_USERNAME;
+	ProbeResult result;
+
+	result = which == PLAN_USER_BY_TOKEN
+				 ? probe_user_by_token(map, value, user, &status)
+				 : probe_user(which, map, value, user, &status);
+	if (result != PROBE_IMPOSSIBLE)
+		return status;
 
 	store_connect();
 	store_execute(mapped_plan(which, map), &value, NULL, true, chosen ? 2 : 1);
@@ -460,7 +570,13 @@ store_user_by_id(const char *user_id, StoreUser *user, List **token_keys)
 		return STORE_BAD_ID;
 	if (token_keys == NULL || map->token_table == NULL)
 		return query_user(PLAN_USER_BY_ID, map, value, user);
+	if (probe_user(PLAN_USER_WITH_TOKENS, map, value, user, &status) !=
+			PROBE_IMPOSSIBLE &&
+		(status != STORE_FOUND ||
+		 probe_token_of_user(map, value, token_keys) != PROBE_IMPOSSIBLE))
+		return status;
 
+	status = STORE_ABSENT;
 	store_connect();
 	store_execute(mapped_plan(PLAN_USER_WITH_TOKENS, map), &value, NULL, true,
 				  0);

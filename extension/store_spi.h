@@ -13,6 +13,7 @@
 #include "lib/stringinfo.h"
 
 #include "store.h"
+#include "store_probe.h"
 
 /* SPI_connect; SPI_finish undoes it. */
 extern void store_connect(void);
