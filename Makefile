@@ -50,7 +50,7 @@ lint:
 
 format:
 	clang-format -i extension/*.[ch] listener/*.[ch] test/unit/*.[ch] \
-		test/fuzz/*.[ch]
+		test/fuzz/*.[ch] test/vectors/*.[ch] test/bench/*.[ch]
 
 clean:
 	-$(MAKE) -C extension clean PG_CONFIG=$(PG_CONFIG)

@@ -28,9 +28,11 @@ failed=0
 job=
 
 packages='gcc make libc6-dev pkgconf libpq-dev libssl-dev libwebsockets-dev
-	libwebsockets-evlib-uv libuv1-dev libinih-dev uthash-dev iproute2 openssl
-	python3 python3-django python3-djangorestframework python3-psycopg2
-	python3-websockets python3-pytest valgrind libc6-dbg'
+	libwebsockets-evlib-uv libuv1-dev libinih-dev uthash-dev zlib1g-dev
+	libjansson-dev libfaketime iproute2 openssl python3 python3-django
+	python3-djangorestframework python3-djangorestframework-simplejwt
+	python3-django-channels python3-psycopg2 python3-websockets python3-pytest
+	valgrind libc6-dbg'
 
 finish()
 {
