@@ -34,6 +34,7 @@
 #include "utils/varlena.h"
 
 #include "broadcast.h"
+#include "category.h"
 #include "group.h"
 #include "policy.h"
 
@@ -382,8 +383,8 @@ category_name(HeapTuple row, TupleDesc desc)
 	return SPI_getvalue(row, desc, SPI_fnumber(desc, "name"));
 }
 
-static void
-announce_all(void)
+void
+category_announce_all(void)
 {
 	SPI_connect();
 	if (SPI_execute("SELECT name FROM usher.category", true, 0) !=
@@ -412,7 +413,7 @@ usher_on_category_change(PG_FUNCTION_ARGS)
 
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 	{
-		announce_all();
+		category_announce_all();
 		return PointerGetDatum(NULL);
 	}
 

@@ -32,6 +32,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "broadcast.h"
+#include "category.h"
 #include "identity.h"
 #include "secrets.h"
 #include "store.h"
@@ -159,18 +160,13 @@ array_argument(FunctionCallInfo fcinfo, int argument, Oid type, int *count)
 static void
 announce(SecretsLoss loss)
 {
-	ListCell *cell;
-
 	if (loss.jwt)
 	{
 		store_sessions_delete_issued_by_kind(IDENTITY_KIND_JWT);
 		broadcast_revoke_kind(IDENTITY_KIND_JWT);
 	}
 	if (loss.django)
-	{
-		foreach (cell, store_category_names())
-			broadcast_policy(lfirst(cell));
-	}
+		category_announce_all();
 }
 
 /* For those that run as their caller. */

@@ -249,27 +249,3 @@ store_secrets_write(List *secrets)
 		elog(ERROR, "could not store keys");
 	SPI_finish();
 }
-
-/* ---- categories ---- */
-
-List *
-store_category_names(void)
-{
-	static SPIPlanPtr plan = NULL;
-	MemoryContext	  caller = CurrentMemoryContext;
-	List			 *names = NIL;
-
-	store_connect();
-	store_execute(
-		store_prepared(&plan, "SELECT name FROM usher.category", 0, NULL), NULL,
-		NULL, true, 0);
-	for (int row = 0; row < (int) SPI_processed; row++)
-	{
-		MemoryContext in_spi = MemoryContextSwitchTo(caller);
-
-		names = lappend(names, store_copy_text(row, 1, caller));
-		MemoryContextSwitchTo(in_spi);
-	}
-	SPI_finish();
-	return names;
-}

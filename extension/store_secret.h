@@ -60,7 +60,4 @@ extern void store_secrets_write(List *secrets);
  */
 extern void store_secrets_wipe(List *secrets);
 
-/* The names (char *) of all categories. */
-extern List *store_category_names(void);
-
 #endif /* USHER_STORE_SECRET_H */

@@ -27,10 +27,12 @@
 #include "utils/timestamp.h"
 
 #include "broadcast.h"
+#include "category.h"
 #include "identity.h"
 #include "store.h"
 
 PG_FUNCTION_INFO_V1(usher_on_config_change);
+PG_FUNCTION_INFO_V1(usher_on_options_change);
 PG_FUNCTION_INFO_V1(usher_on_token_change);
 PG_FUNCTION_INFO_V1(usher_on_session_change);
 PG_FUNCTION_INFO_V1(usher_on_knox_change);
@@ -481,5 +483,17 @@ usher_on_config_change(PG_FUNCTION_ARGS)
 	TriggerData *data = trigger_data(fcinfo, STATEMENT);
 
 	CacheInvalidateRelcache(data->tg_relation);
+	PG_RETURN_POINTER(NULL);
+}
+
+/*
+ * on_options_change(): what counts as a good credential is another question
+ * now, so it is asked again of everyone who was let in.
+ */
+Datum
+usher_on_options_change(PG_FUNCTION_ARGS)
+{
+	trigger_data(fcinfo, STATEMENT);
+	category_announce_all();
 	PG_RETURN_POINTER(NULL);
 }

@@ -1385,6 +1385,22 @@ CREATE TRIGGER config_change
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.knox_options
 	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_config_change();
 
+-- Who is connected was judged by what these tables said.
+CREATE FUNCTION usher.on_options_change() RETURNS trigger
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_on_options_change';
+COMMENT ON FUNCTION usher.on_options_change() IS 'internal: has listeners ask again about everyone';
+
+CREATE TRIGGER options_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.session_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_options_change();
+CREATE TRIGGER options_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.jwt_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_options_change();
+CREATE TRIGGER options_change
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON usher.knox_options
+	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_options_change();
+
 -- check_option: raises unless an option has a value, or values, that can be
 -- one: each of at least one character; of a claim's name, ASCII only.
 CREATE FUNCTION usher.check_option(option text, given text[], claim boolean DEFAULT false)

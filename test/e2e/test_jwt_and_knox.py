@@ -203,6 +203,19 @@ def drf_jwt(db):
     db("SELECT usher.set_jwt_options(token_types => '{access,sliding}')")
 
 
+def test_options_that_change_are_asked_of_whoever_is_connected(
+        sliding, pair, usherd, group, db):
+    with usherd.connect(group, headers=bearer(sliding)) as one, \
+            usherd.connect(group, headers=bearer(pair["access"])) as other:
+        db("SELECT usher.set_jwt_options(token_types => '{access}')")
+        try:
+            assert one.wait_close() == (4410, "revoked")
+            other.ping()
+        finally:
+            db("SELECT usher.set_jwt_options("
+               "token_types => '{access,sliding}')")
+
+
 def old_token(site, user, **claims):
     """The payload of djangorestframework-jwt 1.11 (its jwt_payload_handler),
     which Debian does not have."""
