@@ -20,9 +20,9 @@
 /* A name of the outermost object, still escaped. */
 typedef struct Name
 {
-	const char	*text;
-	size_t		 len;
-	JsonEncoding encoding;
+	const char *text;
+	size_t		len;
+	JsonCharset encoding;
 } Name;
 
 /* Names that need no allocation; tokens and their headers have far fewer. */
@@ -31,17 +31,17 @@ typedef struct Name
 /* A document while it is read. */
 typedef struct Reader
 {
-	const char	*at;
-	const char	*end;
-	JsonEncoding encoding;
-	JsonMember	*members; /* wanted of the outermost object */
-	size_t		 nmembers;
-	bool		 keep_names; /* all of the outermost object */
-	bool		 no_memory;
-	Name		*names;
-	size_t		 nnames;
-	size_t		 names_max;
-	Name		 few_names[FEW_NAMES];
+	const char *at;
+	const char *end;
+	JsonCharset encoding;
+	JsonMember *members; /* wanted of the outermost object */
+	size_t		nmembers;
+	bool		keep_names; /* all of the outermost object */
+	bool		no_memory;
+	Name	   *names;
+	size_t		nnames;
+	size_t		names_max;
+	Name		few_names[FEW_NAMES];
 } Reader;
 
 static bool scan_value(Reader *reader, int depth, JsonValue *value);
@@ -145,7 +145,7 @@ hex4(const char *s)
  * comes out as it is.
  */
 static uint32_t
-next_char(const char **at, const char *end, JsonEncoding encoding)
+next_char(const char **at, const char *end, JsonCharset encoding)
 {
 	unsigned char c = (unsigned char) *(*at)++;
 	uint32_t	  wide = c;
@@ -512,7 +512,7 @@ scan_value(Reader *reader, int depth, JsonValue *value)
 /* ---- public ---- */
 
 JsonStatus
-json_read_object(const char *text, size_t len, JsonEncoding encoding,
+json_read_object(const char *text, size_t len, JsonCharset encoding,
 				 JsonMember *members, size_t nmembers, bool *duplicate)
 {
 	Reader	   reader;
@@ -556,7 +556,7 @@ json_read_object(const char *text, size_t len, JsonEncoding encoding,
 }
 
 bool
-json_read_string(const JsonValue *value, JsonEncoding encoding, char *out,
+json_read_string(const JsonValue *value, JsonCharset encoding, char *out,
 				 size_t cap, size_t *out_len)
 {
 	const char *at = value->text;
@@ -589,7 +589,7 @@ json_read_string(const JsonValue *value, JsonEncoding encoding, char *out,
 }
 
 bool
-json_string_equals(const JsonValue *value, JsonEncoding encoding,
+json_string_equals(const JsonValue *value, JsonCharset encoding,
 				   const char *text)
 {
 	const char *at = value->text;

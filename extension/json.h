@@ -22,11 +22,11 @@
 /* Arrays and objects inside one another; Python itself ends near 1000. */
 #define JSON_MAX_DEPTH 512
 
-typedef enum JsonEncoding
+typedef enum JsonCharset
 {
 	JSON_UTF8,	/* the text must be valid UTF-8 without a byte order mark */
 	JSON_LATIN1 /* each byte is a character, as Django reads sessions */
-} JsonEncoding;
+} JsonCharset;
 
 typedef enum JsonType
 {
@@ -81,7 +81,7 @@ typedef enum JsonStatus
  * more names than tokens have.
  */
 extern JsonStatus json_read_object(const char *text, size_t len,
-								   JsonEncoding encoding, JsonMember *members,
+								   JsonCharset encoding, JsonMember *members,
 								   size_t nmembers, bool *duplicate);
 
 /*
@@ -94,7 +94,7 @@ extern JsonStatus json_read_object(const char *text, size_t len,
  * cap bytes with the NUL; len + 1 bytes always suffice for JSON_UTF8,
  * 2 * len + 1 for JSON_LATIN1.
  */
-extern bool json_read_string(const JsonValue *value, JsonEncoding encoding,
+extern bool json_read_string(const JsonValue *value, JsonCharset encoding,
 							 char *out, size_t cap, size_t *out_len);
 
 /*
@@ -102,7 +102,7 @@ extern bool json_read_string(const JsonValue *value, JsonEncoding encoding,
  *		Whether a value is a string equal, after unescaping, to a
  *		NUL-terminated text in UTF-8.
  */
-extern bool json_string_equals(const JsonValue *value, JsonEncoding encoding,
+extern bool json_string_equals(const JsonValue *value, JsonCharset encoding,
 							   const char *text);
 
 /*

@@ -19,7 +19,7 @@
 #define MEMBERS 3
 
 static void
-check_string(const JsonValue *value, JsonEncoding encoding)
+check_string(const JsonValue *value, JsonCharset encoding)
 {
 	size_t cap = (encoding == JSON_UTF8 ? 1 : 2) * value->len + 1;
 	char  *out = malloc(cap);
@@ -39,7 +39,7 @@ check_string(const JsonValue *value, JsonEncoding encoding)
 }
 
 static void
-check_value(const JsonValue *value, JsonEncoding encoding, const char *text,
+check_value(const JsonValue *value, JsonCharset encoding, const char *text,
 			size_t text_len)
 {
 	if (value->type == JSON_ABSENT)
@@ -74,12 +74,12 @@ check_value(const JsonValue *value, JsonEncoding encoding, const char *text,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	JsonMember members[MEMBERS] = {{.name = "a"}, {.name = "b"}, {.name = ""}};
-	JsonMember again[MEMBERS] = {{.name = "a"}, {.name = "b"}, {.name = ""}};
-	JsonEncoding encoding;
-	JsonStatus	 status;
-	bool		 duplicate = true;
-	char		*text;
+	JsonMember	members[MEMBERS] = {{.name = "a"}, {.name = "b"}, {.name = ""}};
+	JsonMember	again[MEMBERS] = {{.name = "a"}, {.name = "b"}, {.name = ""}};
+	JsonCharset encoding;
+	JsonStatus	status;
+	bool		duplicate = true;
+	char	   *text;
 
 	if (size == 0)
 		return 0;

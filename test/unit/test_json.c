@@ -18,7 +18,7 @@
 
 /* A copy without a NUL behind it, so that the sanitizer sees one read more. */
 static JsonStatus
-read_bytes(const char *text, size_t len, JsonEncoding encoding)
+read_bytes(const char *text, size_t len, JsonCharset encoding)
 {
 	char	  *copy = malloc(len > 0 ? len : 1);
 	bool	   duplicate;
@@ -38,7 +38,7 @@ read_text(const char *text)
 
 /* The member "a" of a document; the document must live as long. */
 static JsonValue
-member_a(const char *text, JsonEncoding encoding)
+member_a(const char *text, JsonCharset encoding)
 {
 	JsonMember a = {.name = "a"};
 
@@ -309,9 +309,9 @@ TEST(equal_names_are_told_however_they_are_written)
 {
 	static const struct
 	{
-		const char	*text;
-		JsonEncoding encoding;
-		bool		 duplicate;
+		const char *text;
+		JsonCharset encoding;
+		bool		duplicate;
 	} rows[] = {
 		{"{}", JSON_UTF8, false},
 		{"{\"a\":1,\"b\":2}", JSON_UTF8, false},
@@ -546,9 +546,9 @@ TEST(a_string_is_unescaped_into_utf8)
 {
 	static const struct
 	{
-		const char	*text;
-		JsonEncoding encoding;
-		const char	*string; /* NULL: refused */
+		const char *text;
+		JsonCharset encoding;
+		const char *string; /* NULL: refused */
 	} rows[] = {
 		{"{\"a\":\"\"}", JSON_UTF8, ""},
 		{"{\"a\":\"7\"}", JSON_UTF8, "7"},
@@ -634,10 +634,10 @@ TEST(a_string_equals_its_unescaped_text_and_no_other)
 {
 	static const struct
 	{
-		const char	*text;
-		JsonEncoding encoding;
-		const char	*other;
-		bool		 equal;
+		const char *text;
+		JsonCharset encoding;
+		const char *other;
+		bool		equal;
 	} rows[] = {
 		{"{\"a\":\"access\"}", JSON_UTF8, "access", true},
 		{"{\"a\":\"acc\\u0065ss\"}", JSON_UTF8, "access", true},
