@@ -2,7 +2,7 @@
  *
  * identity_kind.h
  *	  What a kind of credential is to identity.c, and what the kinds share; no
- *	  other room includes this.
+ *	  room but identity*.c includes this.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,6 +30,8 @@ typedef struct IdentityKind
 /* For kinds that have no limit of their own. */
 #define IDENTITY_MAX_BYTES 8192
 
+extern const IdentityKind identity_kind_token;
+extern const IdentityKind identity_kind_session;
 extern const IdentityKind identity_kind_django_session;
 extern const IdentityKind identity_kind_jwt;
 extern const IdentityKind identity_kind_knox;
@@ -60,6 +62,9 @@ extern int64 identity_unix_us(TimestampTz time);
 
 /* ---- ids ---- */
 
+/* Raises 38000: OpenSSL could not compute it. */
+extern _Noreturn void identity_crypto_failed(const char *what);
+
 /* 64 digits: SHA-256 of this installation's salt, the label and the bytes. */
 extern char *identity_hashed_id(const char *label, const char *bytes,
 								size_t len);
@@ -76,7 +81,10 @@ extern char *identity_sealed_id(const char *label, const char *bytes,
 extern text *identity_open_id(const char *label, const char *id,
 							  size_t max_bytes);
 
-/* ---- knox, for session keys that a knox token issued ---- */
+/* ---- what issued a session key ---- */
+
+/* Whether one of a user's tokens (char *) has this credential id. */
+extern bool identity_owns_token(List *token_keys, const char *token_id);
 
 /*
  * identity_knox_owner
