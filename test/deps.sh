@@ -13,7 +13,8 @@ build='build-essential pkg-config postgresql-15 postgresql-server-dev-15
 	zlib1g-dev libinih-dev uthash-dev'
 vectors='libjansson-dev'
 demo='python3 python3-django python3-djangorestframework
-	python3-djangorestframework-simplejwt python3-psycopg2 python3-websockets'
+	python3-djangorestframework-simplejwt python3-psycopg2 python3-websockets
+	python3-cryptography'
 check='python3-django-channels libfaketime python3-pytest python3-selenium
 	chromium chromium-driver clang clang-format libclang-rt-14-dev openssl curl
 	valgrind'

@@ -31,7 +31,8 @@ packages='gcc make libc6-dev pkgconf libpq-dev libssl-dev libwebsockets-dev
 	libwebsockets-evlib-uv libuv1-dev libinih-dev uthash-dev zlib1g-dev
 	libjansson-dev libfaketime iproute2 openssl python3 python3-django
 	python3-djangorestframework python3-djangorestframework-simplejwt
-	python3-django-channels python3-psycopg2 python3-websockets python3-pytest
+	python3-django-channels python3-cryptography python3-psycopg2
+	python3-websockets python3-pytest
 	valgrind libc6-dbg'
 
 finish()
