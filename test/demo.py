@@ -165,7 +165,7 @@ Ctrl-C stops everything.
                 "app_1", browser.cookies["sessionid"],
                 origin=self.site.url) as client:
             client.ping()
-            browser.get("/accounts/logout/")
+            browser.sign_out()
             expect(client.wait_close().code == 4410,
                    "cookie of Django's session, close after logging out")
         access = browser.post_json("/api/jwt/", {

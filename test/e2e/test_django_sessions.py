@@ -47,7 +47,7 @@ def test_logging_out_closes_the_socket_and_spends_the_cookie(
         visitor, usherd, group):
     key = session_of(visitor)
     with usherd.connect_by_cookie(group, key) as client:
-        assert visitor.get("/accounts/logout/").status == 302
+        visitor.sign_out()
         assert client.wait_close() == (4410, "revoked")
     expect_refused(usherd, group, key, "no_row")
 
@@ -57,7 +57,7 @@ def test_logging_out_closes_that_session_and_no_other(
     elsewhere = site.browser().sign_in(user.username, user.username)
     with usherd.connect_by_cookie(group, session_of(visitor)) as here, \
             usherd.connect_by_cookie(group, session_of(elsewhere)) as there:
-        visitor.get("/accounts/logout/")
+        visitor.sign_out()
         assert here.wait_close().code == 4410
         there.ping()
 
@@ -172,7 +172,7 @@ def test_a_session_of_nobody_is_anonymous_where_anybody_may_enter(
 def test_a_spent_cookie_is_refused_even_where_anybody_may_enter(
         visitor, usherd, number):
     key = session_of(visitor)
-    visitor.get("/accounts/logout/")
+    visitor.sign_out()
     expect_refused(usherd, f"public_{number}", key, "no_row")
 
 
@@ -194,7 +194,7 @@ def test_the_key_of_a_django_session_in_the_url_needs_its_setting(
         left = sql("SELECT expires_at BETWEEN now() + '100 s' AND now() +"
                    f" '121 s' FROM usher.validate_django_session('{key}')")
         assert left.strip() == "t"
-        visitor.get("/accounts/logout/")
+        visitor.sign_out()
         assert client.wait_close().code == 4410
 
 

@@ -192,6 +192,9 @@ class Browser:
     def post_form(self, path, fields):
         """GET the form for its CSRF cookie, then POST it."""
         self.get(path)
+        return self._post_with_csrf_token(path, fields)
+
+    def _post_with_csrf_token(self, path, fields):
         fields = {**fields, "csrfmiddlewaretoken": self.cookies["csrftoken"]}
         return self.request(
             "POST", path, urllib.parse.urlencode(fields, doseq=True),
@@ -205,6 +208,13 @@ class Browser:
         if answer.status != 302:
             raise RuntimeError(f"sign in of {name}: {answer.status}")
         return self
+
+    def sign_out(self):
+        """Through Django's own LogoutView, which from 5.0 wants a POST; the
+        log-in has left its CSRF cookie."""
+        answer = self._post_with_csrf_token("/accounts/logout/", {})
+        if answer.status != 302:
+            raise RuntimeError(f"sign out: {answer.status}")
 
     def log_in(self, name, password):
         """Through the admin's log-in form: the user must be staff."""
