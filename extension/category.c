@@ -37,8 +37,8 @@
 #include "category.h"
 #include "group.h"
 #include "policy.h"
+#include "role.h"
 
-#define OWNER_ROLE "usher_owner"
 #define SITE_ROLE "usher_app"
 
 PG_FUNCTION_INFO_V1(usher_set_category);
@@ -295,9 +295,8 @@ store_category(const char *name, const char *join, const char *send,
 	Oid	  argtypes[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID};
 	Datum values[lengthof(argtypes)];
 	char  nulls[lengthof(argtypes)];
-	Oid	  saved_user;
-	int	  saved_context;
-	int	  nest_level;
+	FormerRole former;
+	int		   nest_level;
 
 	values[0] = text_or_null(name, &nulls[0]);
 	values[1] = text_or_null(join, &nulls[1]);
@@ -307,10 +306,7 @@ store_category(const char *name, const char *join, const char *send,
 	values[5] = BoolGetDatum(plain);
 	nulls[5] = ' ';
 
-	/* An error below ends the (sub)transaction, which restores both. */
-	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(get_role_oid(OWNER_ROLE, false),
-						   saved_context | SECURITY_LOCAL_USERID_CHANGE);
+	former = role_become_owner();
 	nest_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -332,7 +328,7 @@ store_category(const char *name, const char *join, const char *send,
 	SPI_finish();
 
 	AtEOXact_GUC(true, nest_level);
-	SetUserIdAndSecContext(saved_user, saved_context);
+	role_return(former);
 }
 
 Datum

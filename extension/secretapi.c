@@ -11,7 +11,7 @@
  * for whoever calls it, or read for him as usher_owner.
  *
  * No error from here contains a key, and those of functions that are handed
- * one keep the statement out of the server's log.
+ * one keep the statement out of the server's log while they run.
  *
  *-------------------------------------------------------------------------
  */
@@ -34,11 +34,10 @@
 #include "broadcast.h"
 #include "category.h"
 #include "identity.h"
+#include "role.h"
 #include "secrets.h"
 #include "store.h"
 #include "store_secret.h"
-
-#define OWNER_ROLE "usher_owner"
 
 PG_FUNCTION_INFO_V1(usher_set_secret_key);
 PG_FUNCTION_INFO_V1(usher_set_secret_key_bytes);
@@ -51,6 +50,37 @@ PG_FUNCTION_INFO_V1(usher_add_jwt_key_bytes);
 PG_FUNCTION_INFO_V1(usher_load_jwt_key);
 PG_FUNCTION_INFO_V1(usher_take_jwt_key);
 PG_FUNCTION_INFO_V1(usher_remove_jwt_key);
+
+/* ---- what the log says ---- */
+
+/*
+ * Whatever is reported while a function runs that was handed a key is reported
+ * without the statement and the context: also what PostgreSQL itself has to
+ * say, of a lock that is waited for or a statement that took too long.
+ */
+static void
+hide_statement(void *arg)
+{
+	(void) arg;
+	errhidestmt(true);
+	errhidecontext(true);
+}
+
+/* Until end_hiding(), or an error, which removes it by itself. */
+static void
+begin_hiding(ErrorContextCallback *context)
+{
+	context->callback = hide_statement;
+	context->arg = NULL;
+	context->previous = error_context_stack;
+	error_context_stack = context;
+}
+
+static void
+end_hiding(const ErrorContextCallback *context)
+{
+	error_context_stack = context->previous;
+}
 
 /* ---- arguments ---- */
 
@@ -169,31 +199,6 @@ announce(SecretsLoss loss)
 		category_announce_all();
 }
 
-/* For those that run as their caller. */
-typedef struct FormerUser
-{
-	Oid user;
-	int context;
-} FormerUser;
-
-/* An error before become_caller() ends the transaction, which restores both. */
-static FormerUser
-become_owner(void)
-{
-	FormerUser former;
-
-	GetUserIdAndSecContext(&former.user, &former.context);
-	SetUserIdAndSecContext(get_role_oid(OWNER_ROLE, false),
-						   former.context | SECURITY_LOCAL_USERID_CHANGE);
-	return former;
-}
-
-static void
-become_caller(FormerUser former)
-{
-	SetUserIdAndSecContext(former.user, former.context);
-}
-
 /* ---- files and large objects ---- */
 
 /* One newline at the end is the editor's, not the key's. */
@@ -282,11 +287,13 @@ static void
 set_secret_key(FunctionCallInfo fcinfo, Oid type,
 			   CryptoPart (*part_of)(Datum value))
 {
-	CryptoPart *keys;
-	Datum	   *fallbacks;
-	int			nfallbacks;
-	bool		keep_previous;
+	CryptoPart			*keys;
+	Datum				*fallbacks;
+	int					 nfallbacks;
+	bool				 keep_previous;
+	ErrorContextCallback hiding;
 
+	begin_hiding(&hiding);
 	refuse_null(fcinfo, 0, "secret key");
 	fallbacks = array_argument(fcinfo, 1, type, &nfallbacks);
 	keep_previous = boolean_argument(fcinfo, 2, "keep_previous");
@@ -296,6 +303,7 @@ set_secret_key(FunctionCallInfo fcinfo, Oid type,
 	for (int i = 0; i < nfallbacks; i++)
 		keys[1 + i] = part_of(fallbacks[i]);
 	announce(secrets_set(keys, 1 + nfallbacks, keep_previous));
+	end_hiding(&hiding);
 }
 
 Datum
@@ -316,10 +324,10 @@ usher_set_secret_key_bytes(PG_FUNCTION_ARGS)
 static void
 store_secret_keys(CryptoPart *keys, size_t nkeys, bool keep_previous)
 {
-	FormerUser former = become_owner();
+	FormerRole former = role_become_owner();
 
 	announce(secrets_set(keys, nkeys, keep_previous));
-	become_caller(former);
+	role_return(former);
 	for (size_t i = 0; i < nkeys; i++)
 		wipe(keys[i]);
 }
@@ -379,44 +387,50 @@ usher_remove_secret_key(PG_FUNCTION_ARGS)
 
 /* ---- JWT keys ---- */
 
-Datum
-usher_add_jwt_key(PG_FUNCTION_ARGS)
+static void
+add_jwt_key(FunctionCallInfo fcinfo, CryptoPart (*part_of)(Datum value))
 {
-	char	  *name = text_argument(fcinfo, 0, "name");
-	char	  *algorithm = text_argument(fcinfo, 1, "algorithm");
-	CryptoPart key;
+	ErrorContextCallback hiding;
+	char				*name;
+	char				*algorithm;
+	CryptoPart			 key;
 
+	begin_hiding(&hiding);
+	name = text_argument(fcinfo, 0, "name");
+	algorithm = text_argument(fcinfo, 1, "algorithm");
 	if (PG_ARGISNULL(2))
 		announce(secrets_add_jwt(name, algorithm, NULL));
 	else
 	{
-		key = utf8_of(PG_GETARG_DATUM(2));
+		key = part_of(PG_GETARG_DATUM(2));
 		announce(secrets_add_jwt(name, algorithm, &key));
 	}
+	end_hiding(&hiding);
+}
+
+Datum
+usher_add_jwt_key(PG_FUNCTION_ARGS)
+{
+	add_jwt_key(fcinfo, utf8_of);
 	PG_RETURN_VOID();
 }
 
 Datum
 usher_add_jwt_key_bytes(PG_FUNCTION_ARGS)
 {
-	char	  *name = text_argument(fcinfo, 0, "name");
-	char	  *algorithm = text_argument(fcinfo, 1, "algorithm");
-	CryptoPart key;
-
 	/* Only text can be null, which the call without it says too. */
 	refuse_null(fcinfo, 2, "key");
-	key = bytes_of(PG_GETARG_DATUM(2));
-	announce(secrets_add_jwt(name, algorithm, &key));
+	add_jwt_key(fcinfo, bytes_of);
 	PG_RETURN_VOID();
 }
 
 static void
 store_jwt_key(const char *name, const char *algorithm, CryptoPart key)
 {
-	FormerUser former = become_owner();
+	FormerRole former = role_become_owner();
 
 	announce(secrets_add_jwt(name, algorithm, &key));
-	become_caller(former);
+	role_return(former);
 	wipe(key);
 }
 

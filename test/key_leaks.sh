@@ -293,6 +293,30 @@ judge "the messages of their errors show no key" \
 	not eval 'grep -E "ERROR:|DETAIL:|HINT:" "$work/direct" | shows usherDIRECT'
 judge "the log of a refused statement shows no key" not log_shows usherDIRECT
 judge "the log has the errors all the same" log_shows "key for RS256"
+
+# PostgreSQL's own errors and remarks while such a function runs.
+psql -X -q -U postgres -c 'BEGIN' -c 'LOCK TABLE usher.secret' -c 'SELECT pg_sleep(2)' \
+	>"$work/holder" 2>&1 &
+holder=$!
+for _ in $(seq 100); do
+	answer "SELECT count(*) FROM pg_locks WHERE relation = 'usher.secret'::regclass AND mode = 'AccessExclusiveLock' AND granted" 1 && break
+	sleep 0.1
+done
+export PGOPTIONS='-c deadlock_timeout=50ms -c log_lock_waits=on'
+run postgres -c "SET lock_timeout = '200ms'" \
+	-c "SELECT usher.set_secret_key('usherDIRECT-lock')" >"$work/direct"
+run postgres -c "SET statement_timeout = '200ms'" \
+	-c "SELECT usher.add_jwt_key('x', 'HS256', 'usherDIRECT-late')" >>"$work/direct"
+run postgres -c "DO \$\$ BEGIN PERFORM usher.set_secret_key('usherDIRECT-wait'::bytea); END \$\$" \
+	>>"$work/direct"
+unset PGOPTIONS
+wait "$holder"
+judge "PostgreSQL gave up two that waited for a lock" \
+	[ "$(grep -c 'ERROR:.*canceling statement' "$work/direct")" -eq 2 ]
+judge "the log has what PostgreSQL says of waiting and giving up" \
+	eval 'log_shows "still waiting for ShareRowExclusiveLock" && log_shows "due to lock timeout" && log_shows "due to statement timeout"'
+judge "the log of statements that waited or were given up shows no key" \
+	not log_shows usherDIRECT
 run leak_nobody -c "SELECT usher.set_secret_key('usherDIRECT-denied')" >"$work/direct"
 judge "the log shows a statement that PostgreSQL itself refused, as documented" \
 	log_shows usherDIRECT-denied
