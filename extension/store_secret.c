@@ -14,15 +14,20 @@
 
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/queryenvironment.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "crypto.h"
+#include "role.h"
 #include "store.h"
 #include "store_secret.h"
 #include "store_spi.h"
@@ -33,6 +38,25 @@ static const char *const purpose_words[] = {
 	[STORE_SECRET_FALLBACK] = "fallback",
 	[STORE_SECRET_JWT] = "jwt",
 };
+
+/*
+ * The rows are their owner's only, a superuser's: as usher_owner also what the
+ * site has put on its own tables is run, a trigger or a policy.  Between this
+ * and role_return() nothing is run but our statements on this table.
+ */
+static FormerRole
+become_owner_of_secrets(void)
+{
+	Oid table = get_relname_relid("secret", get_namespace_oid("usher", false));
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid		  owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "table \"usher.secret\" does not exist");
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return role_become(owner);
+}
 
 /* ---- reading ---- */
 
@@ -108,6 +132,7 @@ store_secrets_read(void)
 {
 	static SPIPlanPtr plan = NULL;
 	MemoryContext	  caller = CurrentMemoryContext;
+	FormerRole		  former = become_owner_of_secrets();
 	List			 *secrets;
 
 	store_connect();
@@ -116,6 +141,7 @@ store_secrets_read(void)
 		elog(ERROR, "could not read usher.secret");
 	secrets = copy_result(caller);
 	SPI_finish();
+	role_return(former);
 	return secrets;
 }
 
@@ -124,6 +150,7 @@ store_secrets_read_for_change(void)
 {
 	static SPIPlanPtr plan = NULL;
 	MemoryContext	  caller = CurrentMemoryContext;
+	FormerRole		  former = become_owner_of_secrets();
 	List			 *secrets;
 
 	store_connect();
@@ -134,6 +161,7 @@ store_secrets_read_for_change(void)
 				  false, 0);
 	secrets = copy_result(caller);
 	SPI_finish();
+	role_return(former);
 	return secrets;
 }
 
@@ -217,6 +245,7 @@ store_secrets_write(List *secrets)
 	TupleDesc				   desc;
 	ListCell				  *cell;
 	int						   nfallbacks = 0;
+	FormerRole				   former = become_owner_of_secrets();
 
 	store_connect();
 	store_execute(
@@ -249,4 +278,5 @@ store_secrets_write(List *secrets)
 					false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "could not store keys");
 	SPI_finish();
+	role_return(former);
 }

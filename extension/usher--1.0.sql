@@ -386,7 +386,7 @@ COMMENT ON FUNCTION usher.revoke_everybody() IS 'internal: deletes every session
 -- ==== attach Django ====
 
 -- site: what attach_django works on, as objects and plain names.  Names
--- become SQL text only in remember_django, which trusts no caller.
+-- become SQL text only in store_django, which trusts no caller.
 CREATE TYPE usher.site AS (
 	user_table regclass,
 	user_key text,
@@ -675,9 +675,10 @@ AS $$
 $$;
 COMMENT ON FUNCTION usher.attached_tables(usher.django) IS 'internal: the tables that a mapping names';
 
--- remember_django: stores the mapping as usher_owner; returns the tables of
--- the former one that are not in it any more.
-CREATE FUNCTION usher.remember_django(site usher.site) RETURNS SETOF text
+-- store_django: stores the mapping as usher_owner; returns the tables of the
+-- former one that are not in it any more.  Granted to nobody: usher_owner would
+-- read, for any caller, whatever table this is told of.
+CREATE FUNCTION usher.store_django(site usher.site) RETURNS text[]
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -712,7 +713,7 @@ BEGIN
 	SELECT * INTO former FROM usher.django;
 	IF FOUND THEN
 		IF former IS NOT DISTINCT FROM latter THEN
-			RETURN;
+			RETURN '{}';
 		END IF;
 		-- Credentials that mean other users now, or whose revocation would
 		-- not be seen any more.  What is attached in addition harms nobody.
@@ -730,12 +731,20 @@ BEGIN
 	END IF;
 	INSERT INTO usher.django SELECT latter.*;
 
-	RETURN QUERY
+	RETURN ARRAY(
 		SELECT t FROM unnest(usher.attached_tables(former)) AS t
-		WHERE t <> ALL (usher.attached_tables(latter));
+		WHERE t <> ALL (usher.attached_tables(latter)));
 END
 $$;
-COMMENT ON FUNCTION usher.remember_django(usher.site) IS 'internal: stores what attach_django found';
+COMMENT ON FUNCTION usher.store_django(usher.site) IS 'internal: stores what attach_django found';
+
+-- remember_django: the same for a caller who owns all these tables; raises
+-- 42501 for any other.
+CREATE FUNCTION usher.remember_django(site usher.site) RETURNS text[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_remember_django';
+COMMENT ON FUNCTION usher.remember_django(usher.site) IS 'internal: stores what attach_django found in the caller''s tables';
 
 -- forget_django: removes the mapping as usher_owner; returns its tables.
 CREATE FUNCTION usher.forget_django() RETURNS SETOF text
@@ -901,7 +910,7 @@ BEGIN
 		PERFORM usher.check_column('', site.outstanding_table, 'jti', texts);
 	END IF;
 
-	FOR former IN SELECT t FROM usher.remember_django(site) AS t LOOP
+	FOREACH former IN ARRAY usher.remember_django(site) LOOP
 		PERFORM usher.release_table(former);
 	END LOOP;
 
@@ -1602,22 +1611,28 @@ GRANT EXECUTE ON FUNCTION
 -- ==== secrets ====
 
 -- The site's keys.  Never dumped, granted to nobody, and kept out of the
--- statistics.  No CHECK: the error of one would quote the row.
+-- statistics.  No CHECK: the error of one would quote the row.  It belongs to
+-- whoever creates the extension, a superuser, and not to usher_owner, as which
+-- also triggers and policies run that the site has put on its own tables.
 --   purpose    secret_key, fallback or jwt
 --   name       of a JWT key, else ''
 --   ordinal    of a fallback, from 1; else 0
 --   algorithm  of a JWT key
 --   value      NULL: a JWT key that is the SECRET_KEY
+--   bytes      all that usher_owner may know of value
 CREATE TABLE usher.secret (
 	purpose text,
 	name text,
 	ordinal integer,
 	algorithm text,
 	value bytea,
+	bytes integer GENERATED ALWAYS AS (octet_length(value)) STORED,
 	created_at timestamptz,
 	PRIMARY KEY (purpose, name, ordinal)
 );
 ALTER TABLE usher.secret ALTER COLUMN value SET STATISTICS 0;
+GRANT SELECT (purpose, name, ordinal, algorithm, bytes, created_at)
+	ON usher.secret TO usher_owner;
 COMMENT ON TABLE usher.secret IS 'the site''s SECRET_KEY, its fallbacks and the keys of JSON Web Tokens';
 
 CREATE TRIGGER config_change
@@ -1789,7 +1804,7 @@ AS $$
 	SELECT CASE s.purpose WHEN 'secret_key' THEN 'SECRET_KEY'
 			WHEN 'fallback' THEN format('SECRET_KEY_FALLBACKS[%s]', s.ordinal - 1)
 			ELSE s.name END,
-		   s.purpose, s.algorithm, octet_length(s.value), s.created_at
+		   s.purpose, s.algorithm, s.bytes, s.created_at
 	FROM usher.secret AS s
 	ORDER BY s.purpose = 'jwt', s.ordinal, s.name COLLATE "C"
 $$;
@@ -1835,6 +1850,7 @@ BEGIN
 		FROM pg_catalog.pg_class
 		WHERE relnamespace = 'usher'::regnamespace
 		AND relkind IN ('r', 'v', 'S', 'c')
+		AND relname <> 'secret' -- see there
 	LOOP
 		EXECUTE format('ALTER %s OWNER TO usher_owner', object.name);
 	END LOOP;

@@ -7,9 +7,9 @@ CREATE EXTENSION usher;
 -- Roles cannot log in and have no powers.
 SELECT rolname, rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls AS powers
 FROM pg_roles WHERE rolname LIKE 'usher\_%' ORDER BY 1;
--- All objects belong to usher_owner.
+-- All objects belong to usher_owner, but for the site's keys: see secrets.sql.
 SELECT count(*) FROM pg_proc WHERE pronamespace = 'usher'::regnamespace AND proowner <> 'usher_owner'::regrole;
-SELECT relname FROM pg_class WHERE relnamespace = 'usher'::regnamespace AND relowner <> 'usher_owner'::regrole;
+SELECT relname FROM pg_class WHERE relnamespace = 'usher'::regnamespace AND relowner <> 'usher_owner'::regrole ORDER BY 1;
 -- What PUBLIC may: nothing.
 SELECT proname FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a
 WHERE pronamespace = 'usher'::regnamespace AND a.grantee = 0;

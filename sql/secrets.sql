@@ -312,10 +312,51 @@ SET ROLE regress_nobody;
 SELECT value FROM usher.secret;
 SELECT * FROM usher.secrets();
 RESET ROLE;
+-- usher_owner knows what there is and no key: what the site has put on its
+-- own tables runs as that role, too, here a trigger and a policy.
+SELECT relowner::regrole = 'usher_owner'::regrole AS owned, has_table_privilege('usher_owner', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS table_right
+FROM pg_class WHERE oid = 'usher.secret'::regclass;
+GRANT CREATE ON SCHEMA site TO regress_dumper;
+SET ROLE regress_dumper;
+CREATE FUNCTION site.loot() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE WARNING 'as %: % keys', current_user, (SELECT count(purpose) FROM usher.secret);
+	RAISE WARNING 'as %: %', current_user, (SELECT array_agg(value) FROM usher.secret);
+EXCEPTION WHEN insufficient_privilege THEN
+	RAISE WARNING 'as %: %', current_user, SQLERRM;
+END $$;
+CREATE FUNCTION site.loot_by_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM site.loot(); RETURN OLD; END $$;
+CREATE FUNCTION site.loot_by_policy() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM site.loot(); RETURN true; END $$;
+CREATE TRIGGER loot BEFORE DELETE ON site.django_session FOR EACH ROW EXECUTE FUNCTION site.loot_by_trigger();
+INSERT INTO site.django_session VALUES ('lootlootloot', 'x', now() + interval '1 hour');
+SELECT usher.revoke_django_session('lootlootloot');
+ALTER TABLE site.auth_user ENABLE ROW LEVEL SECURITY;
+CREATE POLICY loot ON site.auth_user USING (site.loot_by_policy());
+SELECT valid FROM usher.issue_session_for('1');
+DROP POLICY loot ON site.auth_user;
+ALTER TABLE site.auth_user DISABLE ROW LEVEL SECURITY;
+DROP TRIGGER loot ON site.django_session;
+RESET ROLE;
+-- Nor can anybody have usher_owner read for him what is not his: its own
+-- tables, or columns that the site has lent it.
+GRANT USAGE ON SCHEMA site TO regress_site;
+SET ROLE regress_site;
+SELECT usher.remember_django(jsonb_populate_record(NULL::usher.site, '{"user_table": "usher.secret", "user_key": "purpose", "user_key_type": "text", "username_column": "value"}'));
+\echo :LAST_ERROR_SQLSTATE
+SELECT usher.remember_django(jsonb_populate_record(NULL::usher.site, '{"user_table": "usher.instance", "user_key": "singleton", "user_key_type": "other", "username_column": "channel"}'));
+SELECT usher.remember_django(jsonb_populate_record(NULL::usher.site, jsonb_build_object('user_table', 'site.auth_user'::regclass::oid::text, 'user_key', 'id', 'user_key_type', 'integer', 'username_column', 'password')));
+CREATE TEMPORARY TABLE mine (id int PRIMARY KEY);
+SELECT usher.remember_django(jsonb_populate_record(NULL::usher.site, jsonb_build_object('user_table', 'mine', 'user_key', 'id', 'user_key_type', 'integer', 'knox_table', 'usher.instance', 'knox_format', 'v5', 'knox_expiry', 'salt')));
+SELECT usher.remember_django(jsonb_populate_record(NULL::usher.site, '{"user_table": "4294967295"}'));
+SELECT usher.remember_django(NULL);
+SELECT usher.store_django(NULL);
+DROP TABLE mine;
+RESET ROLE;
+SELECT user_table, username_column FROM usher.django;
 -- Not in the statistics either, whoever asks.
 ANALYZE usher.secret;
 SELECT attname FROM pg_stats WHERE schemaname = 'usher' AND tablename = 'secret' AND attname = 'value';
-SELECT count(*) AS defaults FROM pg_attrdef WHERE adrelid = 'usher.secret'::regclass;
+SELECT pg_get_expr(adbin, adrelid) AS defaults FROM pg_attrdef WHERE adrelid = 'usher.secret'::regclass;
 SELECT 'usher.secret'::regclass = ANY (extconfig) AS dumped FROM pg_extension WHERE extname = 'usher';
 
 SELECT usher.detach_django();
