@@ -780,6 +780,7 @@ DECLARE
 	salt text;
 	former text;
 	twice regclass;
+	strange record;
 BEGIN
 	IF user_name IS NULL THEN
 		RAISE EXCEPTION 'user_table must not be null'
@@ -821,6 +822,26 @@ BEGIN
 		RAISE EXCEPTION 'table % is given twice', twice
 			USING ERRCODE = 'invalid_parameter_value',
 				  HINT = 'Users and each kind of credential have a table of their own.';
+	END IF;
+	-- To a superuser every table is his own, also one that a stranger put
+	-- where Django's would be found; and whoever can write credentials is
+	-- everybody.
+	IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+		SELECT c.oid::regclass AS relation, u.relowner::regrole AS owner INTO strange
+		FROM pg_class AS c JOIN pg_roles AS r ON r.oid = c.relowner,
+			pg_class AS u
+		WHERE c.oid IN (site.token_table, site.session_table, site.knox_table,
+						site.blacklist_table, site.outstanding_table,
+						site.drf_blacklist_table)
+		AND u.oid = site.user_table AND c.relowner <> u.relowner AND NOT r.rolsuper
+		LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION 'table % does not belong to the owner of table %',
+				strange.relation, site.user_table
+				USING ERRCODE = 'insufficient_privilege',
+					  HINT = format('If it is the site''s, ALTER TABLE %s OWNER TO %s; or call usher.attach_django() as a role that has both owners'' rights and is no superuser.',
+									strange.relation, strange.owner);
+		END IF;
 	END IF;
 
 	-- What the user table has.
@@ -1013,7 +1034,8 @@ COMMENT ON FUNCTION usher.attach_tables(usher.site, text, text, text, text) IS '
 -- search_path.  Stores where Django keeps users and credentials, grants
 -- usher_owner the columns it reads and creates the triggers that revoke.
 -- Calling it again repairs or changes; other tables than before close every
--- connection.  Raises 42P01, 42703, 42804, 42809, 42P16, 22023 or 42501, with
+-- connection.  A superuser may call it only where the other tables belong to
+-- the owner of user_table or to a superuser.  Raises 42P01, 42703, 42804, 42809, 42P16, 22023 or 42501, with
 -- a hint.
 CREATE FUNCTION usher.attach_django(
 	user_table text DEFAULT 'auth_user',

@@ -229,6 +229,30 @@ SELECT * FROM granted();
 SET ROLE regress_site;
 SELECT usher.attach_django();
 
+-- ==== a superuser does not take a stranger's table for the site's ====
+RESET ROLE;
+CREATE ROLE regress_stranger;
+CREATE SCHEMA stranger AUTHORIZATION regress_stranger;
+GRANT USAGE ON SCHEMA stranger TO PUBLIC;
+SET ROLE regress_stranger;
+CREATE TABLE stranger.knox_authtoken (digest varchar(128) PRIMARY KEY, token_key varchar(25), user_id integer, expiry timestamptz);
+RESET ROLE;
+SET search_path = stranger, site, public;
+SELECT usher.attach_django();
+\echo :LAST_ERROR_SQLSTATE
+ALTER TABLE stranger.knox_authtoken OWNER TO CURRENT_USER;
+SELECT usher.attach_django();
+SELECT knox_table FROM usher.django;
+ALTER TABLE stranger.knox_authtoken OWNER TO regress_site;
+SET ROLE regress_site;
+SELECT usher.attach_django();
+RESET ROLE;
+DROP SCHEMA stranger CASCADE;
+DROP ROLE regress_stranger;
+SET search_path = site, public;
+SET ROLE regress_site;
+SELECT usher.attach_django();
+
 -- ==== a column that a trigger's condition reads can be changed in between ====
 DROP VIEW session_view;
 ALTER TABLE django_session ALTER session_key TYPE varchar(64);
