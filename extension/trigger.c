@@ -164,7 +164,9 @@ ends_transaction(int sqlstate)
 {
 	int category = ERRCODE_TO_CATEGORY(sqlstate);
 
-	return category == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED) ||
+	/* Who sets lock_timeout is ready for that, and not for a warning. */
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		   category == ERRCODE_TO_CATEGORY(ERRCODE_QUERY_CANCELED) ||
 		   category == ERRCODE_TO_CATEGORY(ERRCODE_T_R_SERIALIZATION_FAILURE) ||
 		   category == ERRCODE_TO_CATEGORY(ERRCODE_OUT_OF_MEMORY);
 }
