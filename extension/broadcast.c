@@ -10,6 +10,7 @@
  *	  r <id> c|u|k|a [<which>]					credentials revoked
  *	  k <id> <group> <user_id>					kick
  *	  p <id> <category>							a category's rules changed
+ *	  e <id> <credential_id>					a credential ends sooner
  *	  ? <nonce>									canary
  *
  * PostgreSQL drops a notification that equals another of its transaction, so
@@ -119,6 +120,12 @@ void
 broadcast_revoke_credential(const char *credential_id)
 {
 	send_notice(psprintf("r %s c %s", next_id(), credential_id));
+}
+
+void
+broadcast_ends_sooner(const char *credential_id)
+{
+	send_notice(psprintf("e %s %s", next_id(), credential_id));
 }
 
 void

@@ -37,6 +37,9 @@ extern void broadcast_message(const char **groups, int ngroups,
 /* Close connections with this credential, or with one it issued. */
 extern void broadcast_revoke_credential(const char *credential_id);
 
+/* Ask again about connections with this credential, or with one it issued. */
+extern void broadcast_ends_sooner(const char *credential_id);
+
 /* Close all connections of this user. */
 extern void broadcast_revoke_user(const char *user_id);
 

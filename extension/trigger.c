@@ -51,14 +51,16 @@ PG_FUNCTION_INFO_V1(usher_on_user_truncate);
 
 typedef enum RevokeWhat
 {
-	REVOKE_TOKEN,		   /* which: its key */
-	REVOKE_DJANGO_SESSION, /* which: its key */
-	REVOKE_KNOX,		   /* which: its digest */
-	REVOKE_OUTSTANDING,	   /* which: the id of simplejwt's row */
-	REVOKE_DRF_JWT,		   /* which: the token */
-	REVOKE_USER,		   /* which: a user id */
-	REVOKE_RENAMED_USER,   /* the same, if credentials name users by name */
-	REVOKE_KIND,		   /* which: every credential of this kind */
+	REVOKE_TOKEN,			/* which: its key */
+	REVOKE_DJANGO_SESSION,	/* which: its key */
+	REVOKE_KNOX,			/* which: its digest */
+	SHORTEN_DJANGO_SESSION, /* which: the key of one that ends sooner */
+	SHORTEN_KNOX,			/* which: the digest of one that ends sooner */
+	REVOKE_OUTSTANDING,		/* which: the id of simplejwt's row */
+	REVOKE_DRF_JWT,			/* which: the token */
+	REVOKE_USER,			/* which: a user id */
+	REVOKE_RENAMED_USER,	/* the same, if credentials name users by name */
+	REVOKE_KIND,			/* which: every credential of this kind */
 	REVOKE_ALL
 } RevokeWhat;
 
@@ -132,6 +134,13 @@ revoke_now(RevokeWhat what, const char *which)
 		case REVOKE_DJANGO_SESSION:
 			broadcast_revoke_credential(
 				identity_django_session_id(which, strlen(which)));
+			return;
+		case SHORTEN_DJANGO_SESSION:
+			broadcast_ends_sooner(
+				identity_django_session_id(which, strlen(which)));
+			return;
+		case SHORTEN_KNOX:
+			broadcast_ends_sooner(identity_knox_id(which));
 			return;
 		case REVOKE_OUTSTANDING:
 			jti = store_outstanding_jti(which);
@@ -342,8 +351,14 @@ Datum
 usher_on_session_change(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = trigger_data(fcinfo, ROW_GOES);
+	int			 key_column = argument_column(data, 0);
+	bool		 gone =
+		TRIGGER_FIRED_BY_DELETE(data->tg_event) || changed(data, key_column);
 
-	revoke_old(data, REVOKE_DJANGO_SESSION, argument_column(data, 0));
+	/* One that only ends sooner is good until then, and may be just about to
+	 * be used: request.session.set_expiry(120). */
+	revoke_old(data, gone ? REVOKE_DJANGO_SESSION : SHORTEN_DJANGO_SESSION,
+			   key_column);
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -379,10 +394,10 @@ usher_on_knox_change(PG_FUNCTION_ARGS)
 		expiry < now)
 		PG_RETURN_POINTER(NULL);
 	if (TRIGGER_FIRED_BY_DELETE(data->tg_event) ||
-		changed(data, digest_column) ||
-		changed(data, argument_column(data, 1)) ||
-		cut_short(data, expiry_column, now))
+		changed(data, digest_column) || changed(data, argument_column(data, 1)))
 		revoke_old(data, REVOKE_KNOX, digest_column);
+	else if (cut_short(data, expiry_column, now))
+		revoke_old(data, SHORTEN_KNOX, digest_column);
 	PG_RETURN_POINTER(NULL);
 }
 

@@ -67,9 +67,7 @@ remember_identity(Client *client, const AdmitAnswer *answer)
 	client->occupant.credential_id = put(&cursor, answer->credential_id);
 	client->occupant.issuer_id = put(&cursor, answer->issuer_id);
 	client->plain = answer->plain;
-	if (answer->expires_in_ms >= 0)
-		client->expires_at_ms =
-			loop_now_ms(client->env->loop) + (uint64_t) answer->expires_in_ms;
+	client_set_expiry(client, answer->expires_in_ms);
 	return true;
 }
 

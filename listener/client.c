@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "credentials.h"
+
 /* What a refused or closed peer gets to read our last words and close. */
 #define FINISH_MS 1000
 
@@ -149,6 +151,39 @@ client_schedule(Client *client)
 		loop_arm(client->env->loop, &client->timer, due_ms);
 }
 
+void
+client_set_expiry(Client *client, int64_t expires_in_ms)
+{
+	client->expires_at_ms = expires_in_ms < 0 ? 0
+											  : loop_now_ms(client->env->loop) +
+													(uint64_t) expires_in_ms;
+	if (client->state == CLIENT_OPEN)
+		client_schedule(client);
+}
+
+/* Sites put off the end of a session or a knox token while it is used. */
+static bool
+may_be_prolonged(const Client *client)
+{
+	return client->kind != NULL &&
+		   (strcmp(client->kind, CREDENTIAL_DJANGO_SESSION) == 0 ||
+			strcmp(client->kind, CREDENTIAL_KNOX) == 0);
+}
+
+static void
+expire(Client *client)
+{
+	if (!may_be_prolonged(client))
+	{
+		client_close(client, WS_CLOSE_EXPIRED, "expired");
+		return;
+	}
+	/* The answer sets the end anew, or it is over. */
+	client->expires_at_ms = 0;
+	client_wait(client, &client->env->rechecks);
+	client_schedule(client);
+}
+
 static void
 send_ping(Client *client, uint64_t now_ms)
 {
@@ -167,7 +202,7 @@ client_on_deadline(Client *client)
 	uint64_t	  now_ms = loop_now_ms(client->env->loop);
 
 	if (client->expires_at_ms != 0 && now_ms >= client->expires_at_ms)
-		client_close(client, WS_CLOSE_EXPIRED, "expired");
+		expire(client);
 	else if (client->drain_at_ms != 0 && now_ms >= client->drain_at_ms)
 		client_close(client, WS_CLOSE_GOING_AWAY, "draining");
 	else if (!outbox_is_empty(&client->outbox))

@@ -166,6 +166,9 @@ void client_flush(Client *client);
 /* The peer is there: it sent something, or took what had been waiting. */
 void client_note_alive(Client *client);
 
+/* Its credential is good for that long from now; negative: for ever. */
+void client_set_expiry(Client *client, int64_t expires_in_ms);
+
 /* The timer of an open client fired: expired, draining, too slow, silent. */
 void client_on_deadline(Client *client);
 

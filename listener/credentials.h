@@ -17,7 +17,7 @@
 #include "http.h"
 
 /* Longest credential we ask the database about, in bytes. */
-#define CREDENTIAL_MAX 8192
+#define CREDENTIAL_MAX 16384
 
 /* Kinds, as usher.authenticate() calls them. */
 #define CREDENTIAL_TOKEN "token"

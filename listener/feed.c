@@ -160,6 +160,9 @@ hand_out_urgent(void *arg, const Notice *notice)
 			handler->on_kick(feed->arg, notice->key, notice->user_id);
 			return;
 		case NOTICE_POLICY: handler->on_policy(feed->arg, notice->key); return;
+		case NOTICE_ENDS_SOONER:
+			handler->on_ends_sooner(feed->arg, notice->key);
+			return;
 		case NOTICE_MESSAGE:
 		case NOTICE_CHUNK:
 		case NOTICE_CANARY: return; /* never on this list */

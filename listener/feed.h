@@ -51,6 +51,7 @@ typedef struct FeedHandler
 	void (*on_revoke)(void *arg, FeedRevoke what, Slice key);
 	void (*on_kick)(void *arg, Slice group, Slice user_id);
 	void (*on_policy)(void *arg, Slice category);
+	void (*on_ends_sooner)(void *arg, Slice credential_id);
 	/* LISTENing; after_gap: something may have been missed, recheck everybody
 	 */
 	void (*on_ready)(void *arg, bool after_gap);

@@ -173,6 +173,7 @@ inbox_add(Inbox *inbox, Slice line, Slice *nonce)
 		case NOTICE_REVOKE_KIND:
 		case NOTICE_REVOKE_ALL:
 		case NOTICE_KICK:
+		case NOTICE_ENDS_SOONER:
 		case NOTICE_POLICY: add_line(&inbox->urgent, line); return false;
 		case NOTICE_CANARY: *nonce = notice.key; return true;
 	}

@@ -201,6 +201,16 @@ parse_policy(Notice *notice, Slice rest)
 	return notice_is_group(rest); /* a category obeys the same rule */
 }
 
+static bool
+parse_ends_sooner(Notice *notice, Slice rest)
+{
+	notice->kind = NOTICE_ENDS_SOONER;
+	if (!take_id(&rest, &notice->id))
+		return false;
+	notice->key = rest;
+	return rest.len > 0;
+}
+
 bool
 notice_parse(Notice *notice, Slice line)
 {
@@ -218,6 +228,7 @@ notice_parse(Notice *notice, Slice line)
 		case 'r': return parse_revocation(notice, rest);
 		case 'k': return parse_kick(notice, rest);
 		case 'p': return parse_policy(notice, rest);
+		case 'e': return parse_ends_sooner(notice, rest);
 		case '?':
 			notice->kind = NOTICE_CANARY;
 			notice->key = rest;

@@ -9,6 +9,7 @@
  *	  r <id> a									all of them
  *	  k <id> <group> <user_id>					kick
  *	  p <id> <category>							a category's rules changed
+ *	  e <id> <credential_id>					a credential ends sooner
  *	  ? <nonce>									canary
  *
  * One space between fields; the last field is everything that follows.  <type>
@@ -31,6 +32,7 @@ typedef enum NoticeKind
 	NOTICE_REVOKE_ALL,
 	NOTICE_KICK,
 	NOTICE_POLICY,
+	NOTICE_ENDS_SOONER,
 	NOTICE_CANARY,
 } NoticeKind;
 
@@ -51,7 +53,7 @@ typedef struct Notice
 	Slice	   id;		/* all but canary */
 	Slice	   groups;	/* message, first chunk: names with commas between */
 	Slice	   payload; /* message, chunk */
-	Slice	   key;		/* what is revoked; kick: group; category; nonce */
+	Slice	   key; /* credential, user, kind; kick: group; category; nonce */
 	Slice	   user_id; /* kick */
 } Notice;
 

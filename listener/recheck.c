@@ -51,6 +51,22 @@ recheck_category(ClientEnv *env, Slice category)
 }
 
 static void
+queue_occupant(HubOccupant *occupant, void *arg)
+{
+	Client *client = client_of_occupant(occupant);
+
+	(void) arg;
+	if (client->member.group != NULL)
+		client_wait(client, &client->env->rechecks);
+}
+
+void
+recheck_credential(ClientEnv *env, Slice credential_id)
+{
+	hub_each(env->hub, HUB_BY_CREDENTIAL, credential_id, queue_occupant, NULL);
+}
+
+static void
 on_answer(void *arg, const AdmitAnswer *answer)
 {
 	Client		  *client = arg;
@@ -80,6 +96,7 @@ on_answer(void *arg, const AdmitAnswer *answer)
 	{
 		if (answer->plain != client->plain)
 			admission_set_plain(client, answer->plain);
+		client_set_expiry(client, answer->expires_in_ms);
 		client_flush(client);
 		return;
 	}

@@ -4,8 +4,9 @@
  *	  Is an open client still who it was, and may it still be where it is?
  *
  * Asked for everybody after the feed has missed something (PostgreSQL was
- * away), and for the members of a category whose policy changed.  Clients wait
- * in a list; a bounded number of questions is under way at once.
+ * away), for the members of a category whose policy changed, for a credential
+ * that ends sooner, and, where its end may have been put off, when it comes.
+ * Clients wait in a list; a bounded number of questions is under way at once.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +20,9 @@ void recheck_everybody(ClientEnv *env);
 
 /* Queue the members of every group of that category. */
 void recheck_category(ClientEnv *env, Slice category);
+
+/* Queue those with that credential, or with one it issued. */
+void recheck_credential(ClientEnv *env, Slice credential_id);
 
 /* End-of-turn step: ask about those who wait, as far as the bound allows. */
 void recheck_pump(ClientEnv *env);

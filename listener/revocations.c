@@ -102,7 +102,7 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 				  const char *kind, const char *user_id,
 				  const char *credential_id, const char *issuer_id)
 {
-	uint64_t kind_hash, user_hash, credential_hash, issuer_hash;
+	uint64_t kind_hash = 0, user_hash = 0, credential_hash = 0, issuer_hash = 0;
 	bool	 has_kind, has_user, has_credential, has_issuer;
 
 	if (mark >= revocations->next)
@@ -121,6 +121,7 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 		switch (one->kind)
 		{
 			case NOTICE_REVOKE_CREDENTIAL:
+			case NOTICE_ENDS_SOONER:
 				if ((has_credential && one->hash == credential_hash) ||
 					(has_issuer && one->hash == issuer_hash))
 					return true;

@@ -138,6 +138,14 @@ on_policy(void *arg, Slice category)
 }
 
 static void
+on_ends_sooner(void *arg, Slice credential_id)
+{
+	Server *server = arg;
+
+	recheck_credential(&server->env, credential_id);
+}
+
+static void
 on_feed_ready(void *arg, bool after_gap)
 {
 	Server *server = arg;
@@ -169,6 +177,7 @@ static const FeedHandler feed_handler = {
 	.on_revoke = on_revoke,
 	.on_kick = on_kick,
 	.on_policy = on_policy,
+	.on_ends_sooner = on_ends_sooner,
 	.on_ready = on_feed_ready,
 	.on_down = on_feed_down,
 	.on_listening = on_listening,

@@ -3,7 +3,7 @@
 -- tokens and users; here the site has no table of tokens, so that knox's are
 -- what issues session keys.
 \set SHOW_CONTEXT never
-\set sed '| sed -nE ''s/^Asynchronous notification .* payload "(r|k|p) [0-9a-f]+ (.*)" received.*/  -> \\1 \\2/p'' | sort'
+\set sed '| sed -nE ''s/^Asynchronous notification .* payload "(r|k|p|e) [0-9a-f]+ (.*)" received.*/  -> \\1 \\2/p'' | sort'
 SET client_min_messages = warning;
 CREATE EXTENSION usher;
 -- A known channel and salt: credential ids are the same in every run.
@@ -91,7 +91,7 @@ SELECT count(*) AS sessions FROM django_session;
 UPDATE django_session SET session_key = session_key, session_data = session_data || 'x', expire_date = expire_date + interval '1 s';
 UPDATE django_session SET session_key = session_key, session_data = session_data || 'x', expire_date = expire_date - interval '1 s';
 \o
--- ==== it gets another key, or less time ====
+-- ==== it gets another key; or less time, of which listeners are told ====
 \o :sed
 UPDATE django_session SET session_key = 'sessionkey2 again' WHERE session_key = 'sessionkey2';
 \o
@@ -291,6 +291,7 @@ AS $$ SELECT user_id, issuer_kind, count(*) FROM usher.session_key GROUP BY 1, 2
 UNLISTEN *;
 SET ROLE regress_clerk;
 DELETE FROM knox_authtoken WHERE user_id = 3;
+-- One that ends sooner takes its keys along then, not before.
 UPDATE knox_authtoken SET expiry = now() WHERE user_id = 9;
 RESET ROLE;
 SELECT * FROM left_over();

@@ -2,6 +2,7 @@
 is imitated."""
 import contextlib
 import json
+import time
 
 import pytest
 from harness.client import Closed, Refused
@@ -99,6 +100,32 @@ def test_a_socket_closes_4419_when_its_session_expires(visitor, usherd, group):
     with usherd.connect_by_cookie(group, session_of(visitor)) as client:
         assert client.wait_close(5) == (4419, "expired")
     expect_refused_as_expired(usherd, group, session_of(visitor))
+
+
+def test_a_session_that_ends_sooner_keeps_its_socket_until_then(
+        visitor, usherd, group):
+    """request.session.set_expiry() in a view, of a session that lives longer
+    so far."""
+    session = store(session_of(visitor))
+    with usherd.connect_by_cookie(group, session_of(visitor)) as client:
+        session.set_expiry(2)
+        session.save()
+        client.ping()
+        assert client.wait_close(5) == (4419, "expired")
+
+
+def test_a_session_that_was_prolonged_keeps_its_socket(visitor, usherd, group,
+                                                       sql):
+    session = store(session_of(visitor))
+    session.set_expiry(2)
+    session.save()
+    with usherd.connect_by_cookie(group, session_of(visitor)) as client:
+        session.set_expiry(4)
+        session.save()
+        time.sleep(2.5)
+        sql(f"SELECT usher.broadcast('{group}', '\"still here\"')")
+        assert client.receive_json() == "still here"
+        assert client.wait_close(5) == (4419, "expired")
 
 
 def expect_refused_as_expired(usherd, group, key):

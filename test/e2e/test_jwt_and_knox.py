@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import secrets
+import time
 
 import pytest
 from harness.client import Refused
@@ -304,3 +305,16 @@ def test_a_socket_closes_4419_when_its_knox_token_expires(
     with knox.connect(group, token) as client:
         assert client.wait_close(5) == (4419, "expired")
     assert refused_for(knox, group, token=token) == "expired"
+
+
+def test_a_knox_token_that_is_renewed_while_in_use_keeps_its_socket(
+        knox, db, user, group, sql):
+    """As knox's AUTO_REFRESH, which writes a later expiry."""
+    token = add_knox_token(db, user, "2 s")
+    with knox.connect(group, token) as client:
+        db("UPDATE knox_authtoken SET expiry = now() + interval '4 s'"
+           " WHERE token_key = %s", token[:15])
+        time.sleep(2.5)
+        sql(f"SELECT usher.broadcast('{group}', '1')")
+        assert client.receive() == "1"
+        assert client.wait_close(5) == (4419, "expired")

@@ -66,6 +66,13 @@ on_policy(void *arg, Slice category)
 }
 
 static void
+on_ends_sooner(void *arg, Slice credential_id)
+{
+	(void) arg;
+	note("sooner-%.*s ", (int) credential_id.len, credential_id.ptr);
+}
+
+static void
 on_ready(void *arg, bool after_gap)
 {
 	(void) arg;
@@ -91,6 +98,7 @@ static const FeedHandler handler = {
 	.on_revoke = on_revoke,
 	.on_kick = on_kick,
 	.on_policy = on_policy,
+	.on_ends_sooner = on_ends_sooner,
 	.on_ready = on_ready,
 	.on_down = on_down,
 	.on_listening = on_listening,
@@ -194,10 +202,11 @@ TEST(revocations_of_a_turn_are_handed_out_before_its_messages)
 	fake_notify(link_up, "usher_secret", "r 7 a");
 	fake_notify(link_up, "usher_secret", "k 8 app_1 bob");
 	fake_notify(link_up, "usher_secret", "p 9 app");
+	fake_notify(link_up, "usher_secret", "e 10 c7");
 	CHECK_STR(said(), "");
 	fake_turn();
 	CHECK_STR(said(), "revoke-u-bob revoke-c-c0ff revoke-k-token revoke-a- "
-					  "kick-app_1-bob policy-app "
+					  "kick-app_1-bob policy-app sooner-c7 "
 					  "app_1=hello app_2=hello app_1:{\"a\": 1} app_1#foo ");
 	feed_destroy(feed);
 }

@@ -52,6 +52,7 @@ TEST(every_kind_of_notice_is_understood)
 		{"r 1 u a user with spaces", NOTICE_REVOKE_USER, "a user with spaces"},
 		{"r 1 k token", NOTICE_REVOKE_KIND, "token"},
 		{"p 1 app", NOTICE_POLICY, "app"},
+		{"e 1 00ab", NOTICE_ENDS_SOONER, "00ab"},
 		{"? some nonce", NOTICE_CANARY, "some nonce"},
 		{"k 1 app_7 a b", NOTICE_KICK, "app_7"},
 	};
@@ -107,6 +108,8 @@ TEST(a_line_that_is_not_exactly_of_one_form_is_refused)
 		"k 1 app_1 ",
 		"k 1 app/1 u",
 		"p 1 ",
+		"e 1 ",
+		"e 1",
 		"p 1 a b",
 		"p 1",
 	};

@@ -45,6 +45,9 @@ TEST(each_kind_of_revocation_names_those_it_should)
 		{NOTICE_REVOKE_KIND, "jwt", false, false, true, false},
 		{NOTICE_REVOKE_ALL, "", true, true, true, false},
 		{NOTICE_POLICY, "app", true, true, true, true},
+		{NOTICE_ENDS_SOONER, "t1", true, true, false, false},
+		{NOTICE_ENDS_SOONER, "j2", false, false, true, false},
+		{NOTICE_ENDS_SOONER, "1", false, false, false, false},
 	};
 
 	for (size_t i = 0; i < lengthof(rows); i++)
