@@ -284,8 +284,7 @@ KEYS = {
         ({"add": [("Authorization", "Token " + "a" * 8192)]}, 401,
          "unknown_token"),
     "a long key in the query":
-        ({"query": "session_key=" + "a" * 15000}, 401,
-         "malformed_credential"),
+        ({"query": "session_key=" + "a" * 15000}, 401, "unknown_session"),
     "8 kB in the query":
         ({"query": "session_key=" + "a" * 8192}, 401, "unknown_session"),
     "SQL in the header":
