@@ -262,7 +262,19 @@ unsign(const char *data, size_t len, const Salt *salt,
 	return DJANGO_SESSION_OK;
 }
 
-/* base64(hex of the signature : json), before Django 3.1. */
+static bool
+is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char) text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/*
+ * base64(hex of the signature : json), before Django 3.1, which wanted it in
+ * ASCII: what base64 would skip as foreign is then no session at all.
+ */
 static DjangoSessionStatus
 decode_pre_3_1(const char *data, size_t len, const Salt *salt,
 			   const DjangoSecretKeys *secrets, DjangoSession *session)
@@ -276,7 +288,8 @@ decode_pre_3_1(const char *data, size_t len, const Salt *salt,
 
 	if (bytes == NULL)
 		return DJANGO_SESSION_CRYPTO_ERROR;
-	if (!base64_decode_lenient(BASE64_STANDARD, data, len, bytes, &nbytes) ||
+	if (!is_ascii(data, len) ||
+		!base64_decode_lenient(BASE64_STANDARD, data, len, bytes, &nbytes) ||
 		nbytes <= hex_len || bytes[hex_len] != ':')
 		goto done;
 	json = (const char *) bytes + hex_len + 1;
@@ -425,6 +438,7 @@ bool
 django_base62_decode(const char *text, size_t len, int64_t *number)
 {
 	bool	negative = len > 0 && text[0] == '-';
+	bool	beyond = false;
 	int64_t sum = 0;
 
 	if (len == 0)
@@ -443,11 +457,12 @@ django_base62_decode(const char *text, size_t len, int64_t *number)
 		else
 			return false;
 		/* Summed towards its own sign, so that INT64_MIN fits. */
-		if (__builtin_mul_overflow(sum, (int64_t) 62, &sum) ||
-			__builtin_add_overflow(sum, (int64_t) (negative ? -digit : digit),
-								   &sum))
-			return false;
+		beyond = beyond || __builtin_mul_overflow(sum, (int64_t) 62, &sum) ||
+				 __builtin_add_overflow(
+					 sum, (int64_t) (negative ? -digit : digit), &sum);
 	}
+	if (beyond)
+		sum = negative ? INT64_MIN : INT64_MAX;
 	*number = sum;
 	return true;
 }

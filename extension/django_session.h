@@ -125,7 +125,9 @@ extern bool django_signature(CryptoHash hash, const char *salt,
  *		Digits 0-9 A-Z a-z, '-' in front of negatives (django/core/signing.py).
  *
  * encode writes at most 12 characters and a NUL.  decode refuses the empty
- * text, foreign characters and what does not fit 64 bits.
+ * text and foreign characters.  Python's numbers have no end, and a row's stamp
+ * is compared with nothing; so what does not fit 64 bits becomes the nearest
+ * number that does.
  */
 extern void django_base62_encode(int64_t number, char out[13]);
 extern bool django_base62_decode(const char *text, size_t len, int64_t *number);
