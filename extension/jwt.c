@@ -458,17 +458,31 @@ check_parties(const JsonMember *claims, const JwtOptions *options)
 }
 
 /*
- * sub and jti are strings if they are there (PyJWT 2.10); the jti that is
- * looked up is also one that a PostgreSQL text can hold.
+ * PyJWT 2.10 wants a string.  But simplejwt before 5.5.1 writes the ids of
+ * users as numbers, also into a user_claim of this name, and with it came an
+ * older PyJWT that did not look.
+ */
+static bool
+is_subject(const JsonValue *sub, const JwtOptions *options)
+{
+	if (sub->type == JSON_INTEGER)
+		return options->flavor == JWT_SIMPLEJWT &&
+			   strcmp(options->user_claim, "sub") == 0;
+	return sub->type == JSON_ABSENT || sub->type == JSON_STRING;
+}
+
+/*
+ * sub and jti are strings if they are there; the jti that is looked up is also
+ * one that a PostgreSQL text can hold.
  */
 static JwtStatus
-take_jti(const JsonMember *claims, char jti[JWT_CLAIM_MAX + 1])
+take_jti(const JsonMember *claims, const JwtOptions *options,
+		 char jti[JWT_CLAIM_MAX + 1])
 {
-	const JsonValue *sub = &claims[CLAIM_SUB].value;
 	const JsonValue *registered = &claims[CLAIM_JTI].value;
 	const JsonValue *chosen = &claims[CLAIM_CHOSEN_JTI].value;
 
-	if (sub->type != JSON_ABSENT && sub->type != JSON_STRING)
+	if (!is_subject(&claims[CLAIM_SUB].value, options))
 		return JWT_BAD_SUB;
 	if (registered->type != JSON_ABSENT && registered->type != JSON_STRING)
 		return JWT_BAD_JTI;
@@ -596,7 +610,7 @@ check_payload(const Segment *payload, const JwtOptions *options, int64_t now_us,
 	if (status == JWT_OK)
 		status = check_parties(members, options);
 	if (status == JWT_OK)
-		status = take_jti(members, claims->jti);
+		status = take_jti(members, options, claims->jti);
 	if (status != JWT_OK)
 		return status;
 	if (members[CLAIM_EXP].value.type == JSON_ABSENT)

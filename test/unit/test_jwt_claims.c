@@ -261,6 +261,24 @@ TEST(sub_jti_and_type_are_strings_wherever_they_stand)
 	CHECK_STR(judge_with("jti", "5", &options), "bad_jti");
 }
 
+/* simplejwt before 5.5.1 with USER_ID_CLAIM = "sub" */
+TEST(a_sub_that_is_the_user_s_id_may_be_a_number)
+{
+	JwtOptions options = simplejwt;
+
+	options.user_claim = "sub";
+	CHECK_STR(judge_with("sub", "7", &options), "ok");
+	CHECK_STR(claims.user, "7");
+	CHECK_STR(judge_with("sub", "\"7\"", &options), "ok");
+	CHECK_STR(claims.user, "7");
+	CHECK_STR(judge_with("sub", "7.0", &options), "bad_sub");
+	CHECK_STR(judge_with("sub", "null", &options), "bad_sub");
+	CHECK_STR(judge_with("sub", "[7]", &options), "bad_sub");
+	CHECK_STR(judge_with("sub", NULL, &options), "missing_user_id");
+	options.flavor = JWT_DRF_JWT; /* which goes by username */
+	CHECK_STR(judge_with("sub", "7", &options), "bad_sub");
+}
+
 TEST(the_type_that_was_accepted_is_handed_out)
 {
 	static const char *const types[] = {"access", "sliding"};
