@@ -11,6 +11,7 @@
  */
 #include "origin.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 
 #define PORT_NONE (-1)
@@ -64,16 +65,19 @@ is_host_name(Slice text)
 	return text.len > 0;
 }
 
-/* What may stand between brackets; which of these are addresses is for those
- * to say who can be reached at them. */
+/* What may stand between brackets. */
 static bool
 is_ipv6(Slice text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (!is_digit(text.ptr[i]) &&
-			memchr("abcdefABCDEF:.", text.ptr[i], 14) == NULL)
-			return false;
-	return text.len > 0;
+	char			address[INET6_ADDRSTRLEN];
+	struct in6_addr parsed;
+
+	if (text.len == 0 || text.len >= sizeof(address) ||
+		memchr(text.ptr, '\0', text.len) != NULL)
+		return false;
+	memcpy(address, text.ptr, text.len);
+	address[text.len] = '\0';
+	return inet_pton(AF_INET6, address, &parsed) == 1;
 }
 
 /* Cut off the host in front; what stands behind it is left in *rest. */

@@ -123,6 +123,10 @@ TEST(an_origin_is_a_scheme_a_host_and_perhaps_a_port)
 	CHECK(!allowed("http://[::1]:", "[::1]"));
 	CHECK(!allowed("http://[]", "[]"));
 	CHECK(!allowed("http://[::g]", "[::g]"));
+	CHECK(!allowed("http://[1.2.3.4]", "1.2.3.4"));
+	CHECK(!allowed("http://[:::]", "[:::]"));
+	CHECK(!allowed("http://[::1::]", "[::1::]"));
+	CHECK(allowed("http://[::ffff:1.2.3.4]", "[::FFFF:1.2.3.4]"));
 	CHECK(allowed("http://[2001:DB8::1]:8000", "[2001:db8::1]"));
 }
 
