@@ -426,10 +426,9 @@ scheme_of_word(Slice word, const char *keywords)
 			!slice_equals_nocase(word, keyword))
 			continue;
 		scheme = scheme_named(name);
-		/* No word is there twice, so there is nothing more to look for. */
-		if (scheme == NULL ||
-			(scheme->with_case && memcmp(word.ptr, keyword.ptr, word.len) != 0))
-			return NULL;
+		if (scheme != NULL && scheme->with_case &&
+			memcmp(word.ptr, keyword.ptr, word.len) != 0)
+			continue; /* perhaps it is there in this case, too */
 		return scheme;
 	}
 	return NULL;
@@ -446,6 +445,19 @@ credential_first_keyword(const char *keywords)
 	if (slice_next_part(&list, &part) && split_keyword(part, &word, &name))
 		return word;
 	return SLICE_NONE;
+}
+
+/* Whether a word of the header could be both. */
+static bool
+keywords_clash(Slice word, const Scheme *scheme, Slice other,
+			   const Scheme *other_scheme)
+{
+	if (!slice_equals_nocase(word, other))
+		return false;
+	/* AUTH_HEADER_TYPES = ("Bearer", "bearer") is how a site allows both. */
+	return scheme == NULL || other_scheme == NULL || !scheme->with_case ||
+		   !other_scheme->with_case ||
+		   memcmp(word.ptr, other.ptr, word.len) == 0;
 }
 
 bool
@@ -475,7 +487,8 @@ credential_check_keywords(const char *keywords, char *error, size_t error_cap)
 					  "drf-jwt";
 		while (problem == NULL && slice_next_part(&rest, &other))
 			if (split_keyword(other, &other_word, &other_name) &&
-				slice_equals_nocase(word, other_word))
+				keywords_clash(word, scheme_named(name), other_word,
+							   scheme_named(other_name)))
 				problem = "its word is there a second time, so take one out";
 		if (problem == NULL)
 			continue;

@@ -492,6 +492,20 @@ TEST(each_word_of_the_header_has_its_librarys_rules_and_sentences)
 	}
 }
 
+TEST(a_word_with_case_may_be_listed_in_each_case)
+{
+	CredentialOptions options = defaults;
+	Credential		  credential;
+
+	options.header_keywords = "Bearer=jwt, bearer=jwt";
+	credential = find(NULL, "Bearer a.b.c", &options);
+	check_present(&credential, "jwt", "a.b.c");
+	credential = find(NULL, "bearer a.b.c", &options);
+	check_present(&credential, "jwt", "a.b.c");
+	credential = find(NULL, "BEARER a.b.c", &options);
+	check_none(&credential);
+}
+
 TEST(the_first_word_is_what_a_401_asks_for)
 {
 	CHECK_SLICE(credential_first_keyword("Token=token, Bearer=jwt"), "Token");
@@ -505,6 +519,7 @@ TEST(keywords_are_words_of_the_header_and_what_follows_them)
 		"Token=token, Bearer=jwt, JWT=drf-jwt",
 		" A = knox ,B=jwt",
 		"abcdefghijklmnopqrstuvwxyz-12345=token",
+		"Bearer=jwt, bearer=jwt",
 	};
 	static const struct
 	{
@@ -537,6 +552,12 @@ TEST(keywords_are_words_of_the_header_and_what_follows_them)
 		{"A=token, B=jwt, a=knox",
 		 "cannot have \"A=token\"; its word is there a second time, so take "
 		 "one out"},
+		{"A=jwt, a=drf-jwt",
+		 "cannot have \"A=jwt\"; its word is there a second time, so take one "
+		 "out"},
+		{"A=jwt, A=jwt",
+		 "cannot have \"A=jwt\"; its word is there a second time, so take one "
+		 "out"},
 	};
 	char error[256];
 
