@@ -9,6 +9,8 @@
  * user.  Nothing of the payload is looked at before the signature holds, and
  * the header decides only between keys that are there.
  *
+ * Long because all that one token is judged by stands here, in its order.
+ *
  *-------------------------------------------------------------------------
  */
 #include "jwt.h"
