@@ -105,7 +105,7 @@ credential_find(Credential *credential, const HttpRequest *request,
 {
 	CredentialStatus status;
 
-	/* Not the value: 8 kB that nearly every request leaves alone. */
+	/* Not the value: 16 kB that nearly every request leaves alone. */
 	memset(credential, 0, offsetof(Credential, value));
 	credential->value[0] = '\0';
 	credential->kind = CREDENTIAL_ANONYMOUS;

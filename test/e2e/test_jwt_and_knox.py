@@ -158,6 +158,95 @@ def test_a_token_that_names_no_algorithm_opens_nothing(user, usherd, group):
         jwt.encode(payload, None, "none"))) == "bad_algorithm"
 
 
+# ---- long ones ------------------------------------------------------------
+
+# What extension/jwt.h takes at most.
+LONGEST = 16384
+
+
+def access_token_of(user, length):
+    """An access token with a claim that makes it so long."""
+    from rest_framework_simplejwt.tokens import AccessToken
+    token = AccessToken.for_user(user)
+    token["roles"] = "x" * (3 * length // 4)
+    while len(str(token)) > length:
+        token["roles"] = token["roles"][:-1]
+    assert len(str(token)) == length
+    return str(token)
+
+
+@pytest.fixture(scope="module")
+def roomy(site):
+    """A listener whose request heads take any JWT."""
+    from harness import Usherd
+    with Usherd(site.conninfo(), max_header_bytes="64kB",
+                log_level="debug") as usherd:
+        yield usherd
+
+
+def by_each_carrier(usherd, token):
+    """What connect() needs for each carrier that a JWT may have."""
+    return [{"headers": bearer(token)},
+            {"headers": {"Cookie": f"JWT={token}"}, "origin": usherd.origin},
+            {"subprotocols": ["usher.raw", as_subprotocol(token)]}]
+
+
+def test_a_jwt_of_12000_bytes_connects_by_every_carrier(usherd, user, group):
+    for how in by_each_carrier(usherd, access_token_of(user, 12000)):
+        with usherd.connect(group, **how) as client:
+            client.ping()
+
+
+def test_a_jwt_too_long_for_the_head_is_told_so(usherd, user, group):
+    for how in by_each_carrier(usherd, access_token_of(user, LONGEST)):
+        how.pop("origin", None)
+        with pytest.raises(Refused) as refused:
+            usherd.connect(group, **how)
+        assert refused.value.status == 431
+        assert refused.value.json()["reason"] == "header_too_large"
+
+
+def test_the_longest_jwt_connects_where_the_head_may_be_longer(
+        roomy, user, group):
+    for how in by_each_carrier(roomy, access_token_of(user, LONGEST)):
+        with roomy.connect(group, **how) as client:
+            client.ping()
+
+
+def test_a_jwt_longer_than_the_longest_is_refused_with_a_reason(
+        roomy, user, group):
+    token = access_token_of(user, LONGEST + 1)
+    by_header, by_cookie, by_protocol = by_each_carrier(roomy, token)
+    assert refused_for(roomy, group, **by_header) == "malformed"
+    assert refused_for(roomy, group, **by_protocol) == "malformed_credential"
+    with roomy.connect(group, **by_cookie) as client:
+        assert client.receive_json()["reason"] == "malformed_credential"
+        assert client.wait_close() == (4401, "malformed_credential")
+
+
+def test_long_jwts_are_asked_about_again_and_revoked_like_short_ones(
+        roomy, user, group, db, sql):
+    """Their ids, which the listener keeps and asks by, are twice as long."""
+    tokens = [access_token_of(user, length) for length in (8244, LONGEST)]
+    with roomy.connect(group, headers=bearer(tokens[0])) as one, \
+            roomy.connect(group, headers=bearer(tokens[1])) as other:
+        db("SELECT usher.set_jwt_options(leeway => '1 s',"
+           " token_types => '{access,sliding}')")
+        try:
+            sql(f"SELECT usher.broadcast('{group}', '1')")
+            assert (one.receive(), other.receive()) == ("1", "1")
+        finally:
+            db("SELECT usher.set_jwt_options("
+               "token_types => '{access,sliding}')")
+        user.is_active = False
+        user.save()
+        assert one.wait_close() == (4410, "revoked")
+        assert other.wait_close() == (4410, "revoked")
+    for token in tokens:
+        assert token[-40:] not in roomy.log()
+        assert as_subprotocol(token)[-40:] not in roomy.log()
+
+
 # ---- other keys and claims ------------------------------------------------
 
 @pytest.fixture(scope="module")
