@@ -102,6 +102,24 @@ def test_a_socket_closes_4419_when_its_token_expires(user, usherd, group):
     assert refused_for(usherd, group, headers=bearer(token)) == "expired"
 
 
+def test_a_token_of_11_kb_opens_and_is_closed_like_any_other(
+        user, usherd, group, sql, db):
+    """Its credential id holds all of it, so that it can be asked about."""
+    from rest_framework_simplejwt.tokens import AccessToken
+    token = AccessToken.for_user(user)
+    token["rights"] = secrets.token_hex(4000)
+    assert 10900 < len(str(token)) < 11100
+    with usherd.connect(group, headers=bearer(token)) as client, \
+            usherd.connect_by_cookie(group, str(token), "JWT") as other:
+        db("SELECT usher.set_jwt_options(token_types => '{access,sliding}')")
+        sql(f"SELECT usher.broadcast('{group}', '1')")
+        assert client.receive() == other.receive() == "1"
+        user.is_active = False
+        user.save()
+        assert client.wait_close() == (4410, "revoked")
+        assert other.wait_close() == (4410, "revoked")
+
+
 def test_a_refreshed_token_opens_again(site, pair, usherd, group):
     access = site.browser().post_json(
         "/api/jwt/refresh/", {"refresh": pair["refresh"]})["access"]
