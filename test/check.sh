@@ -52,8 +52,11 @@ stage "lint" /usr/bin/python3 test/lint.py
 stage "unit tests under ASan and UBSan" make -s --no-print-directory \
 	-C test/unit check
 stage "vectors" test/vectors/run test/vectors/vectors.json
+stage "more vectors" test/vectors/run test/vectors/more.json
 stage "SQL" test/regress.sh
 stage "vectors through SQL" /usr/bin/python3 test/vectors/sql.py
+stage "more vectors through SQL" /usr/bin/python3 test/vectors/sql.py \
+	test/vectors/more.json
 USHERD=$PWD/build/usherd-asan \
 	stage "end to end" /usr/bin/python3 test/e2e/run.py
 

@@ -252,27 +252,25 @@ run_case(json_t *file, json_t *vector, bool verdicts)
 int
 main(int argc, char **argv)
 {
-	bool		 verdicts = argc == 3 && strcmp(argv[1], "--verdicts") == 0;
-	const char	*path = argv[argc - 1];
-	json_error_t error;
-	json_t		*file;
-	json_t		*vector;
-	size_t		 i;
-	size_t		 passed = 0;
-	size_t		 failed = 0;
+	bool		verdicts = argc == 3 && strcmp(argv[1], "--verdicts") == 0;
+	const char *path = argv[argc - 1];
+	char		error[256];
+	json_t	   *file;
+	json_t	   *vector;
+	size_t		i;
+	size_t		passed = 0;
+	size_t		failed = 0;
 
 	if (argc != 2 && !verdicts)
 	{
 		fprintf(stderr, "usage: run [--verdicts] FILE\n");
 		return 2;
 	}
-	file = json_load_file(path, JSON_ALLOW_NUL, &error);
-	if (file == NULL || !json_is_array(json_object_get(file, "cases")))
+	file = vectors_read(path, error, sizeof(error));
+	if (file == NULL)
 	{
-		printf("not ok - %s can be read: %s\n", path,
-			   file == NULL ? error.text : "it has no cases");
+		printf("not ok - %s can be read: %s\n", path, error);
 		printf("0 passed, 1 failed\n");
-		json_decref(file);
 		return 1;
 	}
 	json_array_foreach(json_object_get(file, "cases"), i, vector)

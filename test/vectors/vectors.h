@@ -3,7 +3,7 @@
  * vectors.h
  *	  A case of a file of test vectors, and what our rooms say of it.
  *
- * run.c reads the file and compares; a function per kind (kinds.c has the
+ * file.c reads the file, run.c compares; a function per kind (run.c has the
  * list) lets the pure rooms judge.  Where they end, it plays the database with
  * the rows and users of the case.  input.c hands out members of a case.
  *
@@ -21,6 +21,11 @@
 #include "credentials.h"
 #include "crypto.h"
 #include "django_session.h"
+
+/* ---- a file ---- */
+
+/* A file that has cases; NULL, and why in error.  The caller's to decref. */
+json_t *vectors_read(const char *path, char *error, size_t error_cap);
 
 /* ---- a case ---- */
 
