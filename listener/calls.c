@@ -638,10 +638,9 @@ Call *
 calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
 			uint64_t timeout_ms, AdmitDone done, void *arg)
 {
-	Slice arguments[] = {slice_of(kind), credential, group};
-	bool  repeatable =
-		strcmp(kind, "token") == 0 || strcmp(kind, "anonymous") == 0;
-	CallVerb verb = repeatable ? CALL_ADMIT : CALL_ADMIT_SESSION;
+	Slice	 arguments[] = {slice_of(kind), credential, group};
+	bool	 is_session = strcmp(kind, "session") == 0;
+	CallVerb verb = is_session ? CALL_ADMIT_SESSION : CALL_ADMIT;
 	Call *call = call_create(calls, verb, arguments, lengthof(arguments), arg);
 
 	if (call == NULL)

@@ -52,8 +52,9 @@ void   calls_set_max_pending(Calls *calls, size_t max_pending);
  *		usher.admit(kind, credential, group): copies its arguments.
  *
  * Answered with CALL_UNAVAILABLE timeout_ms after now at the latest.  NULL when
- *out of memory (no answer comes then).  The credential's copy is wiped when
- *sent.
+ * out of memory (no answer comes then).  When a link is lost with it, it is
+ * asked again, but for a session key, which may have been used up by it.  The
+ * credential's copy is wiped when it will not be sent again.
  */
 Call *calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
 				  uint64_t timeout_ms, AdmitDone done, void *arg) MUST_CHECK;

@@ -397,6 +397,25 @@ TEST(what_changes_nothing_is_asked_again_and_the_rest_is_unavailable)
 	calls_destroy(calls);
 }
 
+TEST(only_a_session_key_of_ours_can_be_used_up_and_is_asked_about_once)
+{
+	begin(1, 100);
+	fake_up(fake_links[0]);
+	(void) admit("django_session", "d1");
+	(void) admit("jwt", "j1");
+	(void) admit("knox", "x1");
+	(void) admit("session", "s1");
+	fake_turn();
+	fake_down(fake_links[0]);
+	CHECK_STR(answers(), "s1:unavailable ");
+	fake_up(fake_links[0]);
+	CHECK_INT(fake_waiting(fake_links[0]), 3);
+	CHECK_STR(fake_request(fake_links[0], 0), "admit(django_session|d1|app_1)");
+	CHECK_STR(fake_request(fake_links[0], 1), "admit(jwt|j1|app_1)");
+	CHECK_STR(fake_request(fake_links[0], 2), "admit(knox|x1|app_1)");
+	calls_destroy(calls);
+}
+
 TEST(a_call_that_was_there_at_three_crashes_is_not_tried_a_fourth_time)
 {
 	begin(1, 100);
