@@ -80,8 +80,11 @@ check "the loopback is up" ip link set lo up
 check "the extension builds without a warning" \
 	make -s -C extension COPT=-Werror PG_CONFIG="$PG_CONFIG"
 stage "vectors" test/vectors/run test/vectors/vectors.json
+stage "more vectors" test/vectors/run test/vectors/more.json
 stage "SQL" test/regress.sh
 stage "vectors through SQL" /usr/bin/python3 test/vectors/sql.py
+stage "more vectors through SQL" /usr/bin/python3 test/vectors/sql.py \
+	test/vectors/more.json
 check "usherd builds without a warning" \
 	make -s -C listener all WERROR=1 PG_CONFIG="$PG_CONFIG"
 check "usherd tells its version" prints "usherd $version" \
