@@ -17,6 +17,10 @@
 #define PORT_NONE (-1)
 #define PORT_MAX 65535
 
+#define PATTERNS_EXPECTED                                                      \
+	"write patterns such as https://example.com, .example.com or [::1], "      \
+	"separated by commas"
+
 /* How much of a wrong pattern an error repeats. */
 #define SHOWN_MAX 80
 
@@ -65,19 +69,26 @@ is_host_name(Slice text)
 	return text.len > 0;
 }
 
-/* What may stand between brackets. */
 static bool
-is_ipv6(Slice text)
+parse_ipv6(Slice text, struct in6_addr *parsed)
 {
-	char			address[INET6_ADDRSTRLEN];
-	struct in6_addr parsed;
+	char address[INET6_ADDRSTRLEN];
 
 	if (text.len == 0 || text.len >= sizeof(address) ||
 		memchr(text.ptr, '\0', text.len) != NULL)
 		return false;
 	memcpy(address, text.ptr, text.len);
 	address[text.len] = '\0';
-	return inet_pton(AF_INET6, address, &parsed) == 1;
+	return inet_pton(AF_INET6, address, parsed) == 1;
+}
+
+/* What may stand between brackets. */
+static bool
+is_ipv6(Slice text)
+{
+	struct in6_addr parsed;
+
+	return parse_ipv6(text, &parsed);
 }
 
 /* Cut off the host in front; what stands behind it is left in *rest. */
@@ -270,10 +281,33 @@ origin_same_as_host(Slice origin, Slice host)
 
 /* ---- patterns that can never match -------------------------------------- */
 
+/*
+ * Whether a host is an IPv6 address, but not as browsers write it: hexadecimal,
+ * as short as can be (https://url.spec.whatwg.org/#concept-ipv6-serializer).
+ */
+static bool
+is_odd_ipv6(Slice host)
+{
+	struct in6_addr parsed;
+	char			shortest[INET6_ADDRSTRLEN];
+
+	if (!parse_ipv6(host, &parsed))
+		return false;
+	if (memchr(host.ptr, '.', host.len) != NULL)
+		return true;
+	/* It has a period only where a browser has none. */
+	return inet_ntop(AF_INET6, &parsed, shortest, sizeof(shortest)) != NULL &&
+		   strchr(shortest, '.') == NULL &&
+		   !slice_equals_nocase(host, slice_of(shortest));
+}
+
 /* The host of a pattern: one dot in front means all hosts below, too. */
 static const char *
 problem_of_host(Slice host)
 {
+	if (is_odd_ipv6(host))
+		return "write an IPv6 address as browsers do, in its shortest form, "
+			   "such as [::1]";
 	if (memchr(host.ptr, '*', host.len) != NULL)
 		return "write \".example.com\" for example.com and every host below it";
 	if (host.ptr[0] == '.' && (host.len == 1 || host.ptr[1] == '.'))
@@ -299,8 +333,13 @@ problem_of(Slice pattern)
 		return "pages without an origin of their own all send it, so it is "
 			   "never allowed";
 	for (size_t i = 0; i < pattern.len; i++)
+	{
 		if ((uint8_t) pattern.ptr[i] >= 0x80)
 			return "write the name as browsers send it (xn--...)";
+		/* what lists have between their parts elsewhere */
+		if (memchr(" \t;", pattern.ptr[i], 3) != NULL)
+			return PATTERNS_EXPECTED;
+	}
 
 	if (take_scheme(&text, &scheme))
 	{
@@ -322,8 +361,7 @@ problem_of(Slice pattern)
 			   pattern.len - (size_t) (colon + 1 - pattern.ptr)) != NULL)
 		return "write an IPv6 address in brackets";
 	if (!split_host(pattern, &origin.host, &rest))
-		return "write patterns such as https://example.com, .example.com or "
-			   "[::1], separated by commas";
+		return PATTERNS_EXPECTED;
 	if (rest.len > 0)
 		return "write http://host:port or https://host:port, or the host alone "
 			   "for any port";

@@ -217,6 +217,7 @@ TEST(patterns_that_can_match_are_accepted)
 		"HTTPS://Example.Com",
 		"https://example.com:8443 ,http://.example.com:8080",
 		"http://[::1]:8000",
+		"[2001:DB8::1], http://[fe80::1:0:0:1]:8000, [::ffff:7f00:1]",
 		"chrome-extension://abcdefgh",
 		"xn--bcher-kva.example",
 		"a_b.example.com",
@@ -241,6 +242,9 @@ TEST(patterns_that_can_match_are_accepted)
 #define BELOW "write \".example.com\" for example.com and every host below it"
 #define PATH "an origin ends with its host or port, so take out the path"
 #define WHOLE "write scheme://host or scheme://host:port"
+#define IPV6                                                                   \
+	"write an IPv6 address as browsers do, in its shortest form, such as "     \
+	"[::1]"
 #define COMMA "take out the comma that nothing stands before or behind"
 #define PAGE "browsers send the page's origin, so write http:// or https://"
 
@@ -272,7 +276,13 @@ TEST(a_pattern_that_can_never_match_is_refused_with_what_to_write_instead)
 		{"https://a:65536", NULL, WHOLE},
 		{"https://user@a", NULL, WHOLE},
 		{"https://[::1", NULL, WHOLE},
-		{"https://a b", NULL, WHOLE},
+		{"https://a b", NULL, HOST_OR_URL},
+		{"https://a.org https://b.org", NULL, HOST_OR_URL},
+		{"https://a.org;https://b.org", NULL, HOST_OR_URL},
+		{"a.org;b.org", NULL, HOST_OR_URL},
+		{"[0:0:0:0:0:0:0:1]", NULL, IPV6},
+		{"http://[fe80::0001]:8000", NULL, IPV6},
+		{"http://[::ffff:127.0.0.1]", NULL, IPV6},
 		{"ws://example.com", NULL, PAGE},
 		{"WSS://example.com:8765", NULL, PAGE},
 		{"::1", NULL, "write an IPv6 address in brackets"},
