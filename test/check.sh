@@ -51,6 +51,8 @@ stage "build" build
 stage "lint" /usr/bin/python3 test/lint.py
 stage "unit tests under ASan and UBSan" make -s --no-print-directory \
 	-C test/unit check
+stage "fuzz targets on their seeds" make -s --no-print-directory -j2 \
+	-C test/fuzz seeds
 stage "vectors" test/vectors/run test/vectors/vectors.json
 stage "more vectors" test/vectors/run test/vectors/more.json
 stage "SQL" test/regress.sh

@@ -150,6 +150,7 @@ check_line(NoticeAssembly *assembly, Slice line, size_t *expected)
 		case NOTICE_REVOKE_CREDENTIAL:
 		case NOTICE_REVOKE_USER:
 		case NOTICE_REVOKE_KIND:
+		case NOTICE_ENDS_SOONER:
 		case NOTICE_CANARY: MUST(notice.key.len > 0); return;
 		case NOTICE_REVOKE_ALL: MUST(notice.key.ptr == NULL); return;
 		case NOTICE_KICK:
