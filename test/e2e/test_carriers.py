@@ -4,11 +4,14 @@ Which credentials the database accepts is the matter of test_connect.py,
 test_django_sessions.py and test_jwt_and_knox.py.
 """
 import base64
+import itertools
 import json
+import urllib.parse
 
 import pytest
 from harness import Usherd, eventually
 from harness.client import Refused
+from harness.raw import PING, PONG
 from support_wire import QUICK, ask, assert_no_secret, head
 
 
@@ -254,6 +257,85 @@ def test_a_bad_carrier_is_never_passed_over(usherd, db, person):
         (401, "unknown_token")
     assert refusal(usherd, group, session_key="A" * 43,
                    subprotocols=good) == (401, "unknown_session")
+
+
+class Carrier:
+    """One carrier: what it holds when it is good, bad or empty, and whose
+    the good one is."""
+
+    def __init__(self, user, good, bad, reason, empty, put):
+        self.user, self.good, self.put = user, good, put
+        self.values = {"good": good, "bad": bad, "empty": empty}
+        self.reasons = {"bad": reason, "empty": "no_credentials"}
+
+
+@pytest.fixture
+def carriers(site, make_user, db):
+    """All five in their order, each with a user of its own.  put(request,
+    value) adds to a dict of query, headers and cookies."""
+    def token():
+        user = make_user()
+        return user, site.create_token(user).key
+
+    def add(key, name):
+        return lambda request, value: request[key].append((name, value))
+
+    def offered(request, value):
+        request["headers"].append((
+            "Sec-WebSocket-Protocol", f"usher.raw, {offer(value)}"))
+
+    header_user, header_token = token()
+    query_user, query_token = token()
+    session_key = db.value("SELECT session_key FROM usher.issue_session(%s)",
+                           query_token)
+    protocol_user, protocol_token = token()
+    jwt_user, visitor = make_user(), make_user()
+    access = site.browser().post_json("/api/jwt/", {
+        "username": jwt_user.username,
+        "password": jwt_user.username})["access"]
+    browser = site.browser().sign_in(visitor.username, visitor.username)
+    return [
+        Carrier(header_user, f"Token {header_token}", "Token x",
+                "unknown_token", "Token", add("headers", "Authorization")),
+        Carrier(query_user, session_key, "A" * 43, "unknown_session", "",
+                add("query", "session_key")),
+        Carrier(protocol_user, protocol_token, "x", "unknown_token", "",
+                offered),
+        Carrier(jwt_user, access, "x", "malformed", None,
+                add("cookies", "JWT")),
+        Carrier(visitor, browser.cookies["sessionid"], "x" * 32, "no_row",
+                None, add("cookies", "sessionid"))]
+
+
+def test_of_every_two_carriers_the_first_decides(usherd, carriers):
+    """Who is identified is told by whose own group can be entered."""
+    for first, second in itertools.combinations(carriers, 2):
+        for state, value in first.values.items():
+            if value is None:
+                continue    # an empty cookie is none
+            for other in (second.good, second.values["bad"]):
+                request = {"query": [], "headers": [], "cookies": []}
+                first.put(request, value)
+                second.put(request, other)
+                whose = first.user if state == "good" else second.user
+                assert told(usherd, whose, **request) == \
+                    first.reasons.get(state, "open"), (state, request)
+
+
+def told(usherd, user, query, headers, cookies):
+    """What a page of ours hears who asks for that user's group."""
+    headers = [*headers, ("Origin", usherd.origin)]
+    if cookies:
+        headers.append(("Cookie", "; ".join("=".join(one)
+                                            for one in cookies)))
+    with usherd.raw() as raw:
+        raw.send(head(f"/ws/user_{user.pk}?{urllib.parse.urlencode(query)}",
+                      add=headers, Host=f"127.0.0.1:{usherd.port}"))
+        assert raw.response().status == 101
+        raw.frame(PING, "ping")
+        frame = raw.read_frame()
+        return "open" if frame.opcode == PONG else \
+            json.loads(frame.payload)["reason"]
 
 
 def test_a_header_of_another_scheme_falls_through_to_the_cookie(usherd,

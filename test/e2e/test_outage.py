@@ -292,6 +292,72 @@ def test_a_new_client_behind_a_silent_network_is_told_within_auth_timeout(
         client.ping()
 
 
+LOGGED_IN = """
+from django.contrib.auth import get_user_model, login
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import HttpRequest
+for _ in range({count}):
+    request = HttpRequest()
+    request.session = SessionStore()
+    login(request, get_user_model().objects.get(pk={user}),
+          "django.contrib.auth.backends.ModelBackend")
+    request.session.save()
+    print(request.session.session_key)
+"""
+
+
+def add_sessions(site, person, count):
+    """Keys of sessions that Django made; this process's ORM has another
+    site."""
+    return site.manage("shell", "-c", LOGGED_IN.format(
+        count=count, user=person.id)).split()
+
+
+def expire_in(db, key, after):
+    db("UPDATE django_session SET expire_date = now() + %s::interval"
+       " WHERE session_key = %s", after, key)
+
+
+@pytest.mark.parametrize("fail", ["cut", "blackhole"])
+def test_sessions_that_ended_while_the_connection_was_cut_are_closed(
+        through, proxy, own_site, people, tell, group, fail):
+    """What was prolonged stays.  Until it is known which is which, all do."""
+    db = Sql(own_site)
+    keys = add_sessions(own_site, people[0], 3)
+    for key in keys[:2]:
+        expire_in(db, key, "3 s")
+    with through.connect_by_cookie(group, keys[0]) as prolonged, \
+            through.connect_by_cookie(group, keys[1]) as ended, \
+            through.connect_by_cookie(group, keys[2]) as logged_out:
+        getattr(proxy, fail)()
+        expire_in(db, keys[0], "1 day")
+        db("DELETE FROM django_session WHERE session_key = %s", keys[2])
+        wait_unready(through)
+        time.sleep(3)
+        for client in (prolonged, ended, logged_out):
+            client.ping()
+        proxy.restore()
+        assert ended.wait_close(30) == (4419, "expired")
+        assert logged_out.wait_close(30) == (4410, "revoked")
+        wait_ready(through)
+        tell(group, "after")
+        assert prolonged.receive() == "after"
+    db.close()
+
+
+def test_new_clients_with_cookies_are_told_that_the_database_is_away(
+        through, proxy, own_site, people, group):
+    key, = add_sessions(own_site, people[0], 1)
+    proxy.cut()
+    wait_unready(through)
+    with through.connect_by_cookie(group, key) as client:
+        assert client.wait_close(5) == (1013, "database_unavailable")
+    proxy.restore()
+    wait_ready(through)
+    with through.connect_by_cookie(group, key) as client:
+        client.ping()
+
+
 def test_a_category_closed_while_the_connection_was_cut_is_noticed(
         through, proxy, own_site, people, number):
     db = Sql(own_site)
