@@ -261,6 +261,36 @@ def test_a_session_signed_with_a_key_that_is_no_more_is_refused(
         expect_refused(usherd, group, session_of(visitor), "bad_signature")
 
 
+def test_a_key_taken_away_closes_what_it_signed_and_a_fallback_keeps_it(
+        visitor, usherd, group, site, sql, user):
+    """simplejwt, whose default is the same key, knows no fallbacks."""
+    access = site.browser().post_json("/api/jwt/", {
+        "username": user.username, "password": user.username})["access"]
+    own = site.environment["SITE_SECRET_KEY"]
+    with usherd.connect_by_cookie(group, session_of(visitor)) as by_cookie, \
+            usherd.connect_by_cookie(group, access, "JWT") as by_jwt, \
+            usherd.connect(group, site.create_token(user).key) as by_token:
+        with secret_key(site, sql, "a new key", [own]):
+            assert by_jwt.wait_close() == (4410, "revoked")
+            sql(f"SELECT usher.broadcast('{group}', '1')")
+            assert by_cookie.receive() == "1"
+            with secret_key(site, sql, "a new key"):
+                assert by_cookie.wait_close() == (4410, "revoked")
+        by_token.ping()
+
+
+def test_a_deleted_user_loses_his_sockets_of_every_kind(
+        visitor, usherd, group, site, user):
+    access = site.browser().post_json("/api/jwt/", {
+        "username": user.username, "password": user.username})["access"]
+    with usherd.connect_by_cookie(group, session_of(visitor)) as by_cookie, \
+            usherd.connect_by_cookie(group, access, "JWT") as by_jwt:
+        user.delete()
+        assert by_cookie.wait_close() == (4410, "revoked")
+        assert by_jwt.wait_close() == (4410, "revoked")
+    expect_refused(usherd, group, session_of(visitor), "unknown_user")
+
+
 # ---- what cookies need besides --------------------------------------------
 
 def test_a_cookie_without_an_origin_is_refused(visitor, usherd, group):
