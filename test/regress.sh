@@ -44,13 +44,14 @@ die()
 	exit 1
 }
 
-# As whoever PostgreSQL runs as.
+# As whoever PostgreSQL runs as; from where make installcheck runs, too, since
+# topics include files of sql/include by relative paths.
 as_postgres()
 {
 	if [ "$(id -u)" -eq 0 ]; then
-		(cd "$work" && exec runuser -u postgres -- "$@")
+		(cd "$work/extension" && exec runuser -u postgres -- "$@")
 	else
-		(cd "$work" && exec "$@")
+		(cd "$work/extension" && exec "$@")
 	fi
 }
 
@@ -75,7 +76,7 @@ if [ -z "${PGROOT:-}" ]; then
 		>"$work/install.log" 2>&1 || { cat "$work/install.log"; die "make install failed"; }
 fi
 # Not "output": pg_regress 14 looks for *.source files in a folder of that name.
-mkdir -p "$work/outcome" "$work/socket"
+mkdir -p "$work/outcome" "$work/socket" "$work/extension"
 cp -r sql expected test/isolation test/dump_restore.sh test/key_leaks.sh "$work/"
 # pg_regress comes with the server's development files.
 tools=$(dirname "$("$pg_config" --pgxs)")/../test
