@@ -154,6 +154,7 @@ client_schedule(Client *client)
 void
 client_set_expiry(Client *client, int64_t expires_in_ms)
 {
+	client->lapsed = false;
 	client->expires_at_ms = expires_in_ms < 0 ? 0
 											  : loop_now_ms(client->env->loop) +
 													(uint64_t) expires_in_ms;
@@ -179,6 +180,7 @@ expire(Client *client)
 		return;
 	}
 	/* The answer sets the end anew, or it is over. */
+	client->lapsed = true;
 	client->expires_at_ms = 0;
 	client_wait(client, &client->env->rechecks);
 	client_schedule(client);

@@ -99,6 +99,7 @@ struct Client
 	ClientState state;
 	bool		doomed;
 	bool		recheck_again; /* once the call under way is answered */
+	bool		lapsed; /* its end has come; asked whether it was put off */
 	bool		address_counted;
 	bool		user_counted;
 	bool		plain; /* its group is fed by NOTIFY on a channel of its name */

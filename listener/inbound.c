@@ -67,6 +67,12 @@ on_message(Client *client, const WsEvent *event)
 	Call		 *call;
 
 	client->received++;
+	/* As far as anybody knows it may not any more. */
+	if (client->lapsed)
+	{
+		close_for(client, "expired");
+		return;
+	}
 	if (!limit_take(&client->bucket, config->message_rate,
 					config->message_burst, loop_now_ms(env->loop), NULL))
 	{

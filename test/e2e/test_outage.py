@@ -345,6 +345,25 @@ def test_sessions_that_ended_while_the_connection_was_cut_are_closed(
     db.close()
 
 
+def test_who_sends_after_his_session_ended_is_closed_though_nobody_can_say(
+        through, proxy, own_site, people, group):
+    """It may have been prolonged; but what he sends would be taken later."""
+    db = Sql(own_site)
+    key, = add_sessions(own_site, people[0], 1)
+    expire_in(db, key, "3 s")
+    with through.connect_by_cookie(group, key) as client:
+        proxy.cut()
+        expire_in(db, key, "1 day")
+        wait_unready(through)
+        time.sleep(3)
+        client.ping()
+        client.send("too late")
+        assert client.wait_close() == (4419, "expired")
+    proxy.restore()
+    wait_ready(through)
+    db.close()
+
+
 def test_new_clients_with_cookies_are_told_that_the_database_is_away(
         through, proxy, own_site, people, group):
     key, = add_sessions(own_site, people[0], 1)
