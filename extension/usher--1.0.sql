@@ -1035,8 +1035,8 @@ COMMENT ON FUNCTION usher.attach_tables(usher.site, text, text, text, text) IS '
 -- usher_owner the columns it reads and creates the triggers that revoke.
 -- Calling it again repairs or changes; other tables than before close every
 -- connection.  A superuser may call it only where the other tables belong to
--- the owner of user_table or to a superuser.  Raises 42P01, 42703, 42804, 42809, 42P16, 22023 or 42501, with
--- a hint.
+-- the owner of user_table or to a superuser.  Raises 42P01, 42703, 42804, 42809,
+-- 42P16, 22023 or 42501, with a hint.
 CREATE FUNCTION usher.attach_django(
 	user_table text DEFAULT 'auth_user',
 	token_table text DEFAULT 'authtoken_token',

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "credentials.h"
 #include "log.h"
 #include "pglink.h"
 
@@ -639,7 +640,7 @@ calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
 			uint64_t timeout_ms, AdmitDone done, void *arg)
 {
 	Slice	 arguments[] = {slice_of(kind), credential, group};
-	bool	 is_session = strcmp(kind, "session") == 0;
+	bool	 is_session = strcmp(kind, CREDENTIAL_SESSION) == 0;
 	CallVerb verb = is_session ? CALL_ADMIT_SESSION : CALL_ADMIT;
 	Call *call = call_create(calls, verb, arguments, lengthof(arguments), arg);
 

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "credentials.h"
+
 #define FIRST_CAP 64
 
 struct Revocation
@@ -133,8 +135,9 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 			case NOTICE_REVOKE_KIND:
 				/* Tokens of either kind are what sessions are issued by. */
 				if ((has_kind && one->hash == kind_hash) ||
-					(has_issuer && (one->hash == hash_of(slice_of("token")) ||
-									one->hash == hash_of(slice_of("knox")))))
+					(has_issuer &&
+					 (one->hash == hash_of(slice_of(CREDENTIAL_TOKEN)) ||
+					  one->hash == hash_of(slice_of(CREDENTIAL_KNOX)))))
 					return true;
 				break;
 			case NOTICE_REVOKE_ALL:
