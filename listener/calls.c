@@ -24,7 +24,6 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#include "credentials.h"
 #include "log.h"
 #include "pglink.h"
 
@@ -69,17 +68,13 @@ struct Call
 	uint8_t	   holds;	  /* bit i: link i waits for this to be answered */
 	uint64_t   order_key; /* of a message */
 	LoopTimer  deadline;
-	union
-	{
-		AdmitDone	admit;
-		ReceiveDone receive;
-	} done;
-	bool	settled; /* answered already, or nobody wants to know */
-	void   *arg;
-	size_t	argument_count;
-	PgParam arguments[CALL_MAX_ARGUMENTS];
-	size_t	bytes_len;
-	char	bytes[]; /* what the arguments point to */
+	CallDone   done;
+	bool	   settled; /* answered already, or nobody wants to know */
+	void	  *arg;
+	size_t	   argument_count;
+	PgParam	   arguments[CALL_MAX_ARGUMENTS];
+	size_t	   bytes_len;
+	char	   bytes[]; /* what the arguments point to */
 };
 
 struct CallLink
@@ -113,7 +108,7 @@ struct Calls
 static bool
 is_message(const Call *call)
 {
-	return call->verb == CALL_RECEIVE || call->verb == CALL_RECEIVE_BINARY;
+	return answers_traits(call->verb)->is_message;
 }
 
 /*
@@ -137,18 +132,33 @@ uncount(Call *call)
 }
 
 static void
+tell(Call *call, const CallAnswer *answer)
+{
+	CallDone done = call->done;
+
+	call->settled = true;
+	switch (answer->shape)
+	{
+		case SHAPE_ADMISSION: done.admit(call->arg, &answer->admission); return;
+		case SHAPE_GROUPS: done.groups(call->arg, &answer->groups); return;
+		case SHAPE_RECEIPT: done.receive(call->arg, &answer->receipt); return;
+		case SHAPE_EXCHANGE:
+			done.exchange(call->arg, &answer->exchange);
+			return;
+		case SHAPE_REPORT: done.report(call->arg, &answer->report); return;
+		case SHAPE_PRESENCE:
+			done.presence(call->arg, &answer->presence);
+			return;
+	}
+}
+
+static void
 tell_status(Call *call, CallStatus status, bool bad_data)
 {
-	AdmitAnswer	  admit = {.status = status};
-	ReceiveAnswer receive = {.status = status, .bad_data = bad_data};
+	CallAnswer answer = answers_without(call->verb, status, bad_data);
 
-	if (call->settled)
-		return;
-	call->settled = true;
-	if (is_message(call))
-		call->done.receive(call->arg, &receive);
-	else
-		call->done.admit(call->arg, &admit);
+	if (!call->settled)
+		tell(call, &answer);
 }
 
 /* Answer a call that is on no list, and free it. */
@@ -349,7 +359,7 @@ roomiest(Calls *calls)
 static bool
 send_call(CallLink *link, Call *call)
 {
-	if (!pglink_query_prepared(link->pg, answers_statement(call->verb),
+	if (!pglink_query_prepared(link->pg, answers_traits(call->verb)->statement,
 							   call->arguments, call->argument_count) ||
 		!pglink_end_request(link->pg))
 		return false;
@@ -369,7 +379,8 @@ send_call(CallLink *link, Call *call)
 				 now_ms + link->calls->call_timeout_ms + LINK_GRACE_MS);
 	}
 	link->sent_bytes += call->bytes_len;
-	if (call->verb == CALL_ADMIT_SESSION)
+	if (answers_traits(call->verb)->secret &&
+		!answers_traits(call->verb)->repeatable)
 		explicit_bzero(call->bytes, call->bytes_len);
 	return true;
 }
@@ -419,49 +430,34 @@ on_turn(void *arg)
  */
 
 static void
-tell_admission(Call *call, const AdmitAnswer *answer)
+tell_rows(Call *call, const PgAnswer *rows)
 {
-	call->settled = true;
-	call->done.admit(call->arg, answer);
-}
+	CallAnswer answer;
 
-static void
-tell_receipt(Call *call, const ReceiveAnswer *answer)
-{
-	call->settled = true;
-	call->done.receive(call->arg, answer);
-}
-
-static void
-tell_rows(Call *call, const PgAnswer *answer)
-{
-	AdmitAnswer	  admission;
-	ReceiveAnswer receipt;
-
-	if (is_message(call) && answers_read_receipt(&receipt, answer))
-		tell_receipt(call, &receipt);
-	else if (!is_message(call) && answers_read_admission(&admission, answer))
-		tell_admission(call, &admission);
-	else
+	if (answers_read(&answer, call->verb, rows))
 	{
-		log_error("%s answered %d rows of %d columns",
-				  answers_function(call->verb), answer->rows, answer->columns);
-		tell_status(call, CALL_FAILED, false);
+		tell(call, &answer);
+		return;
 	}
+	log_error("%s answered %d rows of %d columns",
+			  answers_traits(call->verb)->function, rows->rows, rows->columns);
+	tell_status(call, CALL_FAILED, false);
 }
 
 static void
 tell_error(Call *call, const PgAnswer *answer)
 {
-	bool bad_data = is_message(call) && answers_is_bad_data(answer->sqlstate);
+	const CallTraits *traits = answers_traits(call->verb);
+	bool bad_data = (traits->is_message || traits->shape == SHAPE_EXCHANGE) &&
+					answers_is_bad_data(answer->sqlstate);
 
 	/* Bad data is a client's doing: not a line each in the log. */
 	if (bad_data)
-		log_debug("%s: %s %s", answers_function(call->verb), answer->sqlstate,
+		log_debug("%s: %s %s", traits->function, answer->sqlstate,
 				  answer->message);
 	else
-		log_error("%s failed: %s %s", answers_function(call->verb),
-				  answer->sqlstate, answer->message);
+		log_error("%s failed: %s %s", traits->function, answer->sqlstate,
+				  answer->message);
 	tell_status(call,
 				answers_is_passing(answer->sqlstate) ? CALL_UNAVAILABLE
 													 : CALL_FAILED,
@@ -473,7 +469,7 @@ static bool
 is_repeatable(const Call *call)
 {
 	return !call->settled && call->attempts < CALL_MAX_ATTEMPTS &&
-		   (call->verb == CALL_ADMIT || call->verb == CALL_RECHECK);
+		   answers_traits(call->verb)->repeatable;
 }
 
 static void
@@ -636,56 +632,19 @@ begin(Call *call, CallQueue *queue, uint64_t timeout_ms)
 }
 
 Call *
-calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
-			uint64_t timeout_ms, AdmitDone done, void *arg)
+calls_ask(Calls *calls, const CallQuestion *question)
 {
-	Slice	 arguments[] = {slice_of(kind), credential, group};
-	bool	 is_session = strcmp(kind, CREDENTIAL_SESSION) == 0;
-	CallVerb verb = is_session ? CALL_ADMIT_SESSION : CALL_ADMIT;
-	Call *call = call_create(calls, verb, arguments, lengthof(arguments), arg);
+	Call *call = call_create(calls, question->verb, question->arguments,
+							 question->argument_count, question->arg);
 
 	if (call == NULL)
 		return NULL;
-	call->done.admit = done;
-	begin(call, &calls->waiting, timeout_ms);
-	return call;
-}
-
-Call *
-calls_recheck(Calls *calls, const char *kind, const char *user_id,
-			  const char *credential_id, Slice group, uint64_t timeout_ms,
-			  AdmitDone done, void *arg)
-{
-	Slice arguments[] = {slice_of(kind), slice_of(user_id),
-						 slice_of(credential_id), group};
-	Call *call =
-		call_create(calls, CALL_RECHECK, arguments, lengthof(arguments), arg);
-
-	if (call == NULL)
-		return NULL;
-	call->done.admit = done;
-	begin(call, &calls->waiting, timeout_ms);
-	return call;
-}
-
-Call *
-calls_receive(Calls *calls, uint64_t order_key, const char *user_id,
-			  Slice group, bool binary, Slice payload, uint64_t timeout_ms,
-			  ReceiveDone done, void *arg)
-{
-	Slice arguments[] = {slice_of(user_id), group, payload};
-	Call *call = NULL;
-
-	/* An empty message is not NULL. */
-	if (payload.ptr == NULL)
-		arguments[2] = (Slice){"", 0};
-	call = call_create(calls, binary ? CALL_RECEIVE_BINARY : CALL_RECEIVE,
-					   arguments, lengthof(arguments), arg);
-	if (call == NULL)
-		return NULL;
-	call->done.receive = done;
-	call->order_key = order_key;
-	begin(call, &route(calls, order_key)->queue, timeout_ms);
+	call->done = question->done;
+	call->order_key = question->order_key;
+	begin(call,
+		  is_message(call) ? &route(calls, call->order_key)->queue
+						   : &calls->waiting,
+		  question->timeout_ms);
 	return call;
 }
 

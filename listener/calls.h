@@ -34,7 +34,33 @@ typedef struct CallsOptions
 } CallsOptions;
 
 typedef void (*AdmitDone)(void *arg, const AdmitAnswer *answer);
+typedef void (*GroupsDone)(void *arg, const GroupsAnswer *answer);
 typedef void (*ReceiveDone)(void *arg, const ReceiveAnswer *answer);
+typedef void (*ExchangeDone)(void *arg, const ExchangeAnswer *answer);
+typedef void (*ReportDone)(void *arg, const ReportAnswer *answer);
+typedef void (*PresenceDone)(void *arg, const PresenceAnswer *answer);
+
+/* The one that fits the answer's shape. */
+typedef union CallDone
+{
+	AdmitDone	 admit;
+	GroupsDone	 groups;
+	ReceiveDone	 receive;
+	ExchangeDone exchange;
+	ReportDone	 report;
+	PresenceDone presence;
+} CallDone;
+
+typedef struct CallQuestion
+{
+	CallVerb	 verb;
+	const Slice *arguments; /* copied; ptr NULL is SQL's NULL */
+	size_t		 argument_count;
+	uint64_t	 order_key; /* messages: those with one key stay in order */
+	uint64_t	 timeout_ms;
+	CallDone	 done;
+	void		*arg;
+} CallQuestion;
 
 /* NULL when out of memory.  Adds its own step to the end of a turn. */
 Calls *calls_create(Loop *loop, const CallsOptions *options) MUST_CHECK;
@@ -48,16 +74,28 @@ size_t calls_pending(const Calls *calls);
 void   calls_set_max_pending(Calls *calls, size_t max_pending);
 
 /*
- * calls_admit
- *		usher.admit(kind, credential, group): copies its arguments.
+ * calls_ask
+ *		Ask what question says; questions.c has a name for each kind.
  *
  * Answered with CALL_UNAVAILABLE timeout_ms after now at the latest.  NULL when
- * out of memory (no answer comes then).  When a link is lost with it, it is
- * asked again, but for a session key, which may have been used up by it.  The
- * credential's copy is wiped when it will not be sent again.
+ * out of memory (no answer comes then).
+ */
+Call *calls_ask(Calls *calls, const CallQuestion *question) MUST_CHECK;
+
+/*
+ * calls_admit
+ *		usher.admit(kind, credential, group).
+ *
+ * When a link is lost with it, it is asked again, but for a session key, which
+ * may have been used up by it.  The credential's copy is wiped when it will not
+ * be sent again.
  */
 Call *calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
 				  uint64_t timeout_ms, AdmitDone done, void *arg) MUST_CHECK;
+
+/* usher.identify(kind, credential): the same without a group. */
+Call *calls_identify(Calls *calls, const char *kind, Slice credential,
+					 uint64_t timeout_ms, AdmitDone done, void *arg) MUST_CHECK;
 
 /* usher.recheck_admission(kind, user_id, credential_id, group); NULL strings
  * are SQL NULL. */
@@ -65,12 +103,39 @@ Call *calls_recheck(Calls *calls, const char *kind, const char *user_id,
 					const char *credential_id, Slice group, uint64_t timeout_ms,
 					AdmitDone done, void *arg) MUST_CHECK;
 
-/* usher.receive or receive_binary; calls with one order_key are executed in
- * order. */
+/* usher.admit_groups(kind, user_id, credential_id, groups): the same for names
+ * with commas between. */
+Call *calls_admit_groups(Calls *calls, const char *kind, const char *user_id,
+						 const char *credential_id, Slice groups,
+						 uint64_t timeout_ms, GroupsDone done,
+						 void *arg) MUST_CHECK;
+
+typedef enum CallPayload
+{
+	CALL_TEXT,
+	CALL_JSON,
+	CALL_BINARY,
+} CallPayload;
+
+/* usher.receive, receive_json or receive_binary; calls with one order_key are
+ * executed in order. */
 Call *calls_receive(Calls *calls, uint64_t order_key, const char *user_id,
-					Slice group, bool binary, Slice payload,
+					Slice group, CallPayload type, Slice payload,
 					uint64_t timeout_ms, ReceiveDone done,
 					void *arg) MUST_CHECK;
+
+/* usher.exchange(kind, credential, options); options may be SLICE_NONE. */
+Call *calls_exchange(Calls *calls, const char *kind, Slice credential,
+					 Slice options, uint64_t timeout_ms, ExchangeDone done,
+					 void *arg) MUST_CHECK;
+
+/* usher.report(report) */
+Call *calls_report(Calls *calls, Slice report, uint64_t timeout_ms,
+				   ReportDone done, void *arg) MUST_CHECK;
+
+/* usher.presence_of(group) */
+Call *calls_presence(Calls *calls, Slice group, uint64_t timeout_ms,
+					 PresenceDone done, void *arg) MUST_CHECK;
 
 /*
  * calls_cancel

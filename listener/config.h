@@ -51,9 +51,18 @@ typedef struct Config
 	uint64_t	  header_timeout_ms;
 	uint64_t	  auth_timeout_ms;
 	uint64_t	  close_timeout_ms;
+	uint64_t	  expiry_warning_ms;
 	size_t		  max_message_bytes;
 	uint32_t	  message_rate; /* per second and client, 0: none */
 	uint32_t	  message_burst;
+	uint32_t	  message_rate_per_user;	/* per second, 0: no limit */
+	uint32_t	  message_rate_per_address; /* likewise */
+	size_t		  byte_rate;				/* per second and client, 0: none */
+	size_t		  byte_rate_per_user;
+	size_t		  byte_rate_per_address;
+	uint32_t	  max_groups;			  /* of one client */
+	uint32_t	  max_groups_per_user;	  /* 0: no limit */
+	uint32_t	  max_groups_per_address; /* 0: no limit */
 	uint32_t	  max_inflight;
 	uint32_t	  max_connections; /* 0: as many as descriptors allow */
 	uint32_t	  max_unauthenticated;
@@ -65,6 +74,10 @@ typedef struct Config
 	uint64_t	  ping_timeout_ms;
 	uint64_t	  drain_time_ms;
 	uint32_t	  max_plain_groups;
+	uint64_t	  presence_delay_ms;
+	uint64_t	  report_interval_ms;
+	uint64_t	  lease_ms;
+	bool		  page;
 	uint64_t	  canary_interval_ms;
 	uint32_t	  call_links;
 	uint32_t	  max_pending_calls;

@@ -97,6 +97,9 @@ const Setting settings[] = {
 		"How long a client waits for the database's answer."),
 	DURATION_SETTING(close_timeout, "5s", 10, HOUR, RELOAD,
 		"How long a client may take to answer a close frame."),
+	DURATION_SETTING(expiry_warning, "60s", 0, DAY, RELOAD,
+		"How long before a credential ends a client of usher.v1 is told so; 0 "
+		"for never."),
 	BYTES_SETTING(max_message_bytes, "64kB", 125, 16 * MEGABYTE, RELOAD,
 		"The longest message a client may send; a longer one closes it with "
 		"1009."),
@@ -105,6 +108,26 @@ const Setting settings[] = {
 	INTEGER_SETTING(message_burst, "200", 1, 1000000, RELOAD,
 		"Messages that one client may send at once before message_rate "
 		"counts."),
+	INTEGER_SETTING(message_rate_per_user, "0", 0, 1000000, RELOAD,
+		"Messages a second that all clients of one user may send, twice as many "
+		"at once; 0 for any number."),
+	INTEGER_SETTING(message_rate_per_address, "0", 0, 1000000, RELOAD,
+		"Messages a second that all clients at one address may send, twice as "
+		"many at once; 0 for any number."),
+	BYTES_SETTING(byte_rate, "0", 0, 1024 * MEGABYTE, RELOAD,
+		"Bytes of messages a second that one client may send, twice as many at "
+		"once and always one whole message; 0 for any number."),
+	BYTES_SETTING(byte_rate_per_user, "0", 0, 1024 * MEGABYTE, RELOAD,
+		"The same for all clients of one user."),
+	BYTES_SETTING(byte_rate_per_address, "0", 0, 1024 * MEGABYTE, RELOAD,
+		"The same for all clients at one address."),
+	INTEGER_SETTING(max_groups, "100", 1, 1000000, RELOAD,
+		"Groups that one client of usher.v1 may be in."),
+	INTEGER_SETTING(max_groups_per_user, "0", 0, 10000000, RELOAD,
+		"Groups that all clients of one user may be in, counted once for each "
+		"client; 0 for any number."),
+	INTEGER_SETTING(max_groups_per_address, "0", 0, 10000000, RELOAD,
+		"The same for all clients at one address; 0 for any number."),
 	INTEGER_SETTING(max_inflight, "16", 1, 10000, RELOAD,
 		"Messages of one client that may wait for the database; beyond it the "
 		"client is not read."),
@@ -131,6 +154,17 @@ const Setting settings[] = {
 	INTEGER_SETTING(max_plain_groups, "1000", 0, 1000000, RELOAD,
 		"Groups of plain categories at a time; each is a channel that "
 		"PostgreSQL is asked to LISTEN to."),
+	DURATION_SETTING(presence_delay, "3s", 0, HOUR, RELOAD,
+		"How long a user may be away from a group before he counts as having "
+		"left it."),
+	DURATION_SETTING(report_interval, "1s", 100, HOUR, RELOAD,
+		"How often the listener tells the database who is connected; the views "
+		"and presence are that far behind."),
+	DURATION_SETTING(lease, "15s", SECOND, HOUR, RELOAD,
+		"How long what the listener has told holds when it is heard of no "
+		"more; at least three times report_interval."),
+	BOOL_SETTING(page, "off", RELOAD,
+		"Whether / is a page to try the listener with."),
 	DURATION_SETTING(canary_interval, "5s", 100, HOUR, RELOAD,
 		"How often the listener notifies itself to prove that LISTEN works."),
 	INTEGER_SETTING(call_links, "2", 1, 8, FIXED,

@@ -92,8 +92,8 @@ on_message(Client *client, const WsEvent *event)
 		return;
 	}
 	call = calls_receive(env->calls, client->id, client->occupant.user_id,
-						 (Slice){group->name, strlen(group->name)}, binary,
-						 event->data, config->auth_timeout_ms,
+						 (Slice){group->name, strlen(group->name)},
+						 binary ? CALL_BINARY : CALL_TEXT, event->data, config->auth_timeout_ms,
 						 on_receive_answer, item);
 	if (call == NULL)
 	{

@@ -19,7 +19,7 @@ handshake loop tls transport acceptor
 pglink answers calls feed client inbound response admission reception recheck fanout server main""".split()
 
 # Rooms that are the inside of another one.
-INSIDE = {"configtable": "config"}
+INSIDE = {"configtable": "config", "questions": "calls"}
 
 # Each foreign library has one room (two for OpenSSL: digests and TLS).
 FOREIGN = {

@@ -82,22 +82,22 @@ admit(const char *kind, const char *credential)
 static Call *
 receive(uint64_t key, const char *payload)
 {
-	Call *call =
-		calls_receive(calls, key, "1", slice("app_1"), false, slice(payload),
-					  3000, on_receive, (void *) (uintptr_t) payload);
+	Call *call = calls_receive(calls, key, "1", slice("app_1"), CALL_TEXT,
+							   slice(payload), 3000, on_receive,
+							   (void *) (uintptr_t) payload);
 
 	CHECK(call != NULL);
 	return call;
 }
 
 static const char *const admitted[] = {"t",	 NULL, "1", "ann", "token", "c",
-									   NULL, NULL, "t", "t",   "f"};
+									   NULL, NULL, "t", "t",   "f",		"f"};
 static const char *const accepted[] = {"t", NULL};
 
 static void
 answer_admit(size_t link)
 {
-	fake_answer(fake_links[link], admitted, 11);
+	fake_answer(fake_links[link], admitted, 12);
 }
 
 static void
@@ -136,8 +136,8 @@ TEST(every_function_gets_its_arguments_and_null_stays_null)
 						on_admit, "b") != NULL);
 	CHECK(calls_recheck(calls, "token", "7", "c0", slice("pub"), 3000, on_admit,
 						"c") != NULL);
-	CHECK(calls_receive(calls, 1, NULL, slice("pub"), true, SLICE_NONE, 3000,
-						on_receive, "d") != NULL);
+	CHECK(calls_receive(calls, 1, NULL, slice("pub"), CALL_BINARY, SLICE_NONE,
+						3000, on_receive, "d") != NULL);
 	fake_turn();
 	CHECK_STR(fake_request(fake_links[0], 0), "admit(anonymous|NULL|pub)");
 	CHECK_STR(fake_request(fake_links[0], 1),
@@ -149,13 +149,13 @@ TEST(every_function_gets_its_arguments_and_null_stays_null)
 
 TEST(a_refused_credential_is_an_answer_and_not_an_error)
 {
-	const char *values[11] = {"f", "unknown_token"};
+	const char *values[12] = {"f", "unknown_token"};
 
 	begin(1, 100);
 	fake_up(fake_links[0]);
 	(void) admit("token", "k1");
 	fake_turn();
-	fake_answer(fake_links[0], values, 11);
+	fake_answer(fake_links[0], values, 12);
 	CHECK_STR(answers(), "k1:unknown_token ");
 	calls_destroy(calls);
 }
@@ -183,16 +183,17 @@ TEST(too_much_in_the_calls_is_overload_too)
 	Call  *first;
 
 	begin(1, 100);
-	first = calls_receive(calls, 1, "1", slice("a"), true, (Slice){large, len},
-						  3000, on_receive, "one");
+	first = calls_receive(calls, 1, "1", slice("a"), CALL_BINARY,
+						  (Slice){large, len}, 3000, on_receive, "one");
 	CHECK(first != NULL);
-	CHECK(calls_receive(calls, 1, "1", slice("a"), true, (Slice){large, len},
-						3000, on_receive, "two") != NULL);
+	CHECK(calls_receive(calls, 1, "1", slice("a"), CALL_BINARY,
+						(Slice){large, len}, 3000, on_receive, "two") != NULL);
 	fake_turn();
 	CHECK_STR(answers(), "two:overloaded ");
 	calls_cancel(first);
-	CHECK(calls_receive(calls, 1, "1", slice("a"), true, (Slice){large, len},
-						3000, on_receive, "three") != NULL);
+	CHECK(calls_receive(calls, 1, "1", slice("a"), CALL_BINARY,
+						(Slice){large, len}, 3000, on_receive,
+						"three") != NULL);
 	fake_turn();
 	CHECK_STR(answers(), "");
 	free(large);
@@ -445,7 +446,7 @@ TEST(an_answer_may_cancel_another_call_that_is_about_to_be_answered)
 {
 	begin(1, 100);
 	fake_up(fake_links[0]);
-	CHECK(calls_receive(calls, 1, "1", slice("a"), false, slice("x"), 3000,
+	CHECK(calls_receive(calls, 1, "1", slice("a"), CALL_TEXT, slice("x"), 3000,
 						cancel_another, "first") != NULL);
 	victim = receive(1, "victim");
 	(void) receive(1, "third");
@@ -559,7 +560,7 @@ TEST(large_messages_are_sent_a_few_at_a_time)
 	begin(1, 100);
 	fake_up(fake_links[0]);
 	for (int i = 0; i < 10; i++)
-		CHECK(calls_receive(calls, 1, "1", slice("a"), false,
+		CHECK(calls_receive(calls, 1, "1", slice("a"), CALL_TEXT,
 							(Slice){large, len}, 3000, on_receive,
 							"m") != NULL);
 	fake_turn();
@@ -580,8 +581,9 @@ TEST(messages_that_wait_for_a_link_go_to_another_when_it_is_lost)
 	begin(2, 100);
 	fake_up(fake_links[0]);
 	fake_up(fake_links[1]);
-	CHECK(calls_receive(calls, 1, "1", slice("a"), false, (Slice){large, len},
-						3000, on_receive, "large") != NULL);
+	CHECK(calls_receive(calls, 1, "1", slice("a"), CALL_TEXT,
+						(Slice){large, len}, 3000, on_receive,
+						"large") != NULL);
 	(void) receive(1, "m2");
 	(void) receive(1, "m3");
 	fake_turn();

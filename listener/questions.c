@@ -1,0 +1,164 @@
+/*-------------------------------------------------------------------------
+ *
+ * questions.c
+ *	  The kinds of calls by their names.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "calls.h"
+#include "credentials.h"
+
+/* Of the two verbs the one that fits the credential. */
+static CallVerb
+verb_for(const char *kind, CallVerb any, CallVerb session)
+{
+	return strcmp(kind, CREDENTIAL_SESSION) == 0 ? session : any;
+}
+
+Call *
+calls_admit(Calls *calls, const char *kind, Slice credential, Slice group,
+			uint64_t timeout_ms, AdmitDone done, void *arg)
+{
+	Slice		 arguments[] = {slice_of(kind), credential, group};
+	CallQuestion question = {
+		.verb = verb_for(kind, CALL_ADMIT, CALL_ADMIT_SESSION),
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.admit = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_identify(Calls *calls, const char *kind, Slice credential,
+			   uint64_t timeout_ms, AdmitDone done, void *arg)
+{
+	Slice		 arguments[] = {slice_of(kind), credential};
+	CallQuestion question = {
+		.verb = verb_for(kind, CALL_IDENTIFY, CALL_IDENTIFY_SESSION),
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.admit = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_recheck(Calls *calls, const char *kind, const char *user_id,
+			  const char *credential_id, Slice group, uint64_t timeout_ms,
+			  AdmitDone done, void *arg)
+{
+	Slice		 arguments[] = {slice_of(kind), slice_of(user_id),
+								slice_of(credential_id), group};
+	CallQuestion question = {
+		.verb = CALL_RECHECK,
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.admit = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_admit_groups(Calls *calls, const char *kind, const char *user_id,
+				   const char *credential_id, Slice groups, uint64_t timeout_ms,
+				   GroupsDone done, void *arg)
+{
+	Slice		 arguments[] = {slice_of(kind), slice_of(user_id),
+								slice_of(credential_id), groups};
+	CallQuestion question = {
+		.verb = CALL_ADMIT_GROUPS,
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.groups = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_receive(Calls *calls, uint64_t order_key, const char *user_id,
+			  Slice group, CallPayload type, Slice payload, uint64_t timeout_ms,
+			  ReceiveDone done, void *arg)
+{
+	static const CallVerb verbs[] = {
+		[CALL_TEXT] = CALL_RECEIVE,
+		[CALL_JSON] = CALL_RECEIVE_JSON,
+		[CALL_BINARY] = CALL_RECEIVE_BINARY,
+	};
+	Slice		 arguments[] = {slice_of(user_id), group, payload};
+	CallQuestion question = {
+		.verb = verbs[type],
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.order_key = order_key,
+		.timeout_ms = timeout_ms,
+		.done.receive = done,
+		.arg = arg,
+	};
+
+	/* An empty message is not NULL. */
+	if (payload.ptr == NULL)
+		arguments[2] = (Slice){"", 0};
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_exchange(Calls *calls, const char *kind, Slice credential, Slice options,
+			   uint64_t timeout_ms, ExchangeDone done, void *arg)
+{
+	Slice		 arguments[] = {slice_of(kind), credential, options};
+	CallQuestion question = {
+		.verb = CALL_EXCHANGE,
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.exchange = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_report(Calls *calls, Slice report, uint64_t timeout_ms, ReportDone done,
+			 void *arg)
+{
+	CallQuestion question = {
+		.verb = CALL_REPORT,
+		.arguments = &report,
+		.argument_count = 1,
+		.timeout_ms = timeout_ms,
+		.done.report = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_presence(Calls *calls, Slice group, uint64_t timeout_ms,
+			   PresenceDone done, void *arg)
+{
+	CallQuestion question = {
+		.verb = CALL_PRESENCE,
+		.arguments = &group,
+		.argument_count = 1,
+		.timeout_ms = timeout_ms,
+		.done.presence = done,
+		.arg = arg,
+	};
+
+	return calls_ask(calls, &question);
+}
