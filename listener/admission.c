@@ -24,8 +24,6 @@
 #include "inbound.h"
 #include "response.h"
 
-#define FIRST_HEAD_BYTES 1024
-
 static void ask(Client *client);
 static void on_admit_answer(void *arg, const AdmitAnswer *answer);
 
@@ -436,43 +434,13 @@ on_head(Client *client)
 	}
 }
 
-/* Add to the head's buffer; false when out of memory. */
-static bool
-keep(Client *client, const uint8_t *bytes, size_t len)
-{
-	size_t	 need = client->head_len + len;
-	size_t	 cap = client->head_cap ? client->head_cap : FIRST_HEAD_BYTES;
-	uint8_t *grown;
-
-	while (cap < need)
-		cap *= 2;
-	if (cap != client->head_cap)
-	{
-		/* realloc would leave a copy of what may be a credential */
-		grown = malloc(cap);
-		if (grown == NULL)
-			return false;
-		if (client->head != NULL)
-		{
-			memcpy(grown, client->head, client->head_len);
-			explicit_bzero(client->head, client->head_cap);
-			free(client->head);
-		}
-		client->head = grown;
-		client->head_cap = cap;
-	}
-	memcpy(client->head + client->head_len, bytes, len);
-	client->head_len = need;
-	return true;
-}
-
 void
 admission_on_data(Client *client, const uint8_t *bytes, size_t len)
 {
 	size_t max = client->env->config->max_header_bytes;
 	size_t searched = client->head_len;
 
-	if (!keep(client, bytes, len))
+	if (!client_keep_head(client, bytes, len))
 	{
 		client_drop(client, "out of memory");
 		return;

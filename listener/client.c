@@ -14,14 +14,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "credentials.h"
+#include "log.h"
+#include "refusal.h"
 
 /* What a refused or closed peer gets to read our last words and close. */
 #define FINISH_MS 1000
 
 static const char *const state_names[] = {
-	"request", "admitting", "listening", "open", "closing", "finishing", "gone",
+	"request", "admitting", "listening", "greeting",
+	"open",	   "closing",	"finishing", "gone",
 };
 
 void
@@ -45,7 +49,7 @@ static bool
 is_unauthenticated(ClientState state)
 {
 	return state == CLIENT_REQUEST || state == CLIENT_ADMITTING ||
-		   state == CLIENT_LISTENING;
+		   state == CLIENT_LISTENING || state == CLIENT_GREETING;
 }
 
 void
@@ -79,8 +83,13 @@ client_enter(Client *client, ClientState next)
 		case CLIENT_LISTENING:
 			/* the deadline of ADMITTING goes on */
 			break;
+		case CLIENT_GREETING:
+			client->deadline_ms = now_ms + config->auth_timeout_ms;
+			client->opened_ms = now_ms;
+			break;
 		case CLIENT_OPEN:
 			client->opened_ms = client->last_heard_ms = now_ms;
+			roster_changed(env->roster, &client->roster);
 			break;
 		case CLIENT_CLOSING:
 			client_leave(client);
@@ -124,6 +133,7 @@ open_deadline(const Client *client)
 	uint64_t	  due_ms = UINT64_MAX;
 
 	due_ms = earlier(due_ms, client->expires_at_ms);
+	due_ms = earlier(due_ms, client->warn_at_ms);
 	due_ms = earlier(due_ms, client->drain_at_ms);
 	/* While output waits the peer is not read, so its pong cannot be seen:
 	 * the age of the output decides instead. */
@@ -151,15 +161,58 @@ client_schedule(Client *client)
 		loop_arm(client->env->loop, &client->timer, due_ms);
 }
 
+/* When to say that the end is near; 0: never. */
+static uint64_t
+warning_time(const Client *client, uint64_t now_ms)
+{
+	uint64_t warning_ms = client->env->config->expiry_warning_ms;
+
+	if (client->mode != CLIENT_V1 || warning_ms == 0 ||
+		client->expires_at_ms == 0)
+		return 0;
+	if (client->expires_at_ms < now_ms + warning_ms)
+		return now_ms;
+	return client->expires_at_ms - warning_ms;
+}
+
 void
 client_set_expiry(Client *client, int64_t expires_in_ms)
 {
+	uint64_t now_ms = loop_now_ms(client->env->loop);
+
 	client->lapsed = false;
-	client->expires_at_ms = expires_in_ms < 0 ? 0
-											  : loop_now_ms(client->env->loop) +
-													(uint64_t) expires_in_ms;
+	client->expires_at_ms =
+		expires_in_ms < 0 ? 0 : now_ms + (uint64_t) expires_in_ms;
+	client->warn_at_ms = warning_time(client, now_ms);
 	if (client->state == CLIENT_OPEN)
 		client_schedule(client);
+}
+
+int64_t
+client_expires_at_unix_ms(const Client *client)
+{
+	struct timespec now;
+
+	if (client->expires_at_ms == 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000 +
+		   (int64_t) client->expires_at_ms -
+		   (int64_t) loop_now_ms(client->env->loop);
+}
+
+static void
+warn_of_expiry(Client *client, uint64_t now_ms)
+{
+	ProtocolText text = {0};
+
+	client->warn_at_ms = 0;
+	protocol_write_expiring(
+		&text,
+		client->expires_at_ms > now_ms ? client->expires_at_ms - now_ms : 0,
+		client_expires_at_unix_ms(client));
+	client_say(client, &text);
+	client_schedule(client);
 }
 
 /* Sites put off the end of a session or a knox token while it is used. */
@@ -181,8 +234,10 @@ expire(Client *client)
 	}
 	/* The answer sets the end anew, or it is over. */
 	client->lapsed = true;
-	client->expires_at_ms = 0;
+	client->expires_at_ms = client->warn_at_ms = 0;
 	client_wait(client, &client->env->rechecks);
+	for (Seat *seat = client->seats; seat != NULL; seat = seat->next)
+		seat_doubt(seat);
 	client_schedule(client);
 }
 
@@ -205,6 +260,8 @@ client_on_deadline(Client *client)
 
 	if (client->expires_at_ms != 0 && now_ms >= client->expires_at_ms)
 		expire(client);
+	else if (client->warn_at_ms != 0 && now_ms >= client->warn_at_ms)
+		warn_of_expiry(client, now_ms);
 	else if (client->drain_at_ms != 0 && now_ms >= client->drain_at_ms)
 		client_close(client, WS_CLOSE_GOING_AWAY, "draining");
 	else if (!outbox_is_empty(&client->outbox))
@@ -278,6 +335,17 @@ queue(Client *client, Frame *frame, size_t offset, size_t max_bytes,
 	}
 }
 
+/* Bytes that may wait.  The last words may pass the bound. */
+static size_t
+queue_bound(const Client *client)
+{
+	size_t max_bytes = client->env->config->queue_bytes;
+
+	if (client->state == CLIENT_CLOSING)
+		return SIZE_MAX;
+	return max_bytes > client->held_bytes ? max_bytes - client->held_bytes : 0;
+}
+
 void
 client_send(Client *client, const void *bytes, size_t len)
 {
@@ -293,11 +361,7 @@ client_send(Client *client, const void *bytes, size_t len)
 		!frame_append(&frame, (const uint8_t *) bytes + done, len - done))
 		client_doom(client, WS_CLOSE_TRY_AGAIN, "overloaded");
 	else
-		/* The close frame is the last: it may pass the bound. */
-		queue(client, frame, 0,
-			  client->state == CLIENT_CLOSING
-				  ? SIZE_MAX
-				  : client->env->config->queue_bytes,
+		queue(client, frame, 0, queue_bound(client),
 			  loop_now_ms(client->env->loop));
 	frame_release(frame);
 }
@@ -307,13 +371,28 @@ client_deliver(Client *client, Frame *frame, uint64_t now_ms)
 {
 	size_t done = 0;
 
-	if (client->state != CLIENT_OPEN || client->doomed)
-		return;
-	client->delivered += frame->count;
-	if (can_write(client) && !client_is_held(client))
+	if (can_write(client))
 		done = write_some(client, frame->data, frame->len);
 	if (done < frame->len)
-		queue(client, frame, done, client->env->config->queue_bytes, now_ms);
+		queue(client, frame, done, queue_bound(client), now_ms);
+}
+
+void
+client_say(Client *client, ProtocolText *text)
+{
+	uint8_t header[WS_MAX_HEADER];
+	size_t	header_len = ws_frame_header(header, WS_TEXT, text->len);
+	/* One frame: of two the second could be dropped without the first. */
+	Frame *frame =
+		text->failed ? NULL : frame_create(header_len + text->len);
+
+	if (frame == NULL || !frame_append(&frame, header, header_len) ||
+		!frame_append(&frame, text->bytes, text->len))
+		client_doom(client, WS_CLOSE_TRY_AGAIN, "overloaded");
+	else
+		client_deliver(client, frame, loop_now_ms(client->env->loop));
+	frame_release(frame);
+	protocol_text_fini(text);
 }
 
 void
@@ -329,19 +408,11 @@ client_note_alive(Client *client)
 	}
 }
 
-bool
-client_is_held(const Client *client)
-{
-	return client->state == CLIENT_OPEN &&
-		   (client->waiting_link != NULL || client->call != NULL);
-}
-
 void
 client_flush(Client *client)
 {
 	while (!outbox_is_empty(&client->outbox) &&
-		   !transport_is_blocked(client->peer) &&
-		   (!client_is_held(client) || outbox_is_started(&client->outbox)))
+		   !transport_is_blocked(client->peer))
 	{
 		Slice  next = outbox_front(&client->outbox);
 		size_t done = write_some(client, (const uint8_t *) next.ptr, next.len);
@@ -359,24 +430,24 @@ client_flush(Client *client)
 
 /* ---- the end ----------------------------------------------------------- */
 
-static const char *
-text_or(const char *text, const char *otherwise)
-{
-	return text != NULL ? text : otherwise;
-}
-
 void
 client_log_end(const Client *client, const char *how, uint16_t code,
 			   const char *reason)
 {
-	uint64_t age_ms = loop_now_ms(client->env->loop) - client->opened_ms;
+	uint64_t	age_ms = loop_now_ms(client->env->loop) - client->opened_ms;
+	const Seat *seat = client->seats;
+	char		groups[32] = "";
 
+	if (client->mode == CLIENT_V1)
+		snprintf(groups, sizeof(groups), "%u groups", client->group_count);
 	client_log(client, LOG_LEVEL_INFO,
-			   "%s %u: %s (user %s, group %s, %llu s, %llu in, %llu out, %u "
+			   "%s %u: %s (user %s, %s%s, %llu s, %llu in, %llu out, %u "
 			   "bytes waiting)",
-			   how, code, reason,
-			   text_or(client->occupant.user_id, "anonymous"),
-			   client->member.group ? client->member.group->name : "-",
+			   how, code, reason, client_user(client),
+			   client->mode == CLIENT_V1 ? groups : "group ",
+			   client->mode == CLIENT_V1 ? ""
+			   : seat != NULL			 ? seat->member.group->name
+										 : "-",
 			   (unsigned long long) (age_ms / 1000),
 			   (unsigned long long) client->received,
 			   (unsigned long long) client->delivered,
@@ -387,32 +458,19 @@ void
 client_leave(Client *client)
 {
 	ClientEnv *env = client->env;
-	HubGroup  *group = client->member.group;
 
-	if (group != NULL)
-	{
-		char name[GROUP_NAME_MAX + 1];
-		bool plain = group->plain;
-
-		memcpy(name, group->name, sizeof(name));
-		if (hub_leave(env->hub, &client->member) && plain)
-		{
-			env->plain_groups--;
-			feed_unlisten(env->feed, (Slice){name, strlen(name)});
-		}
-		hub_vacate(env->hub, &client->occupant);
-	}
-	if (client->user_counted)
-	{
-		const char *user_id = client->occupant.user_id;
-
-		limit_release(&env->users, (Slice){user_id, strlen(user_id)});
-		client->user_counted = false;
-	}
+	while (client->seats != NULL)
+		seat_leave(client->seats);
+	hub_vacate(env->hub, &client->occupant);
+	limit_drop(&env->users, client->user_limit);
+	client->user_limit = NULL;
 	calls_cancel(client->call);
 	client->call = NULL;
-	client_forget_messages(client);
+	free(client->asked);
+	client->asked = NULL;
+	client_in_flight_cancel(client);
 	client_stop_waiting(client, &env->rechecks);
+	roster_gone(env->roster, &client->roster, client->id);
 }
 
 void
@@ -439,10 +497,10 @@ client_stop_waiting(Client *client, ClientList *list)
 	client->waiting_link = NULL;
 }
 
-/* ---- messages on their way to the database ----------------------------- */
+/* ---- on the way to the database ----------------------------------------- */
 
 void
-client_message_sent(Client *client, InFlight *item, Call *call)
+client_in_flight_add(Client *client, InFlight *item, Call *call)
 {
 	item->client = client;
 	item->call = call;
@@ -451,40 +509,71 @@ client_message_sent(Client *client, InFlight *item, Call *call)
 	if (item->next != NULL)
 		item->next->link = &item->next;
 	client->in_flight = item;
-	client->in_flight_count++;
+	if (++client->in_flight_count >= client->env->config->max_inflight)
+		transport_pause(client->peer, true);
 }
 
 void
-client_message_answered(InFlight *item)
+client_in_flight_done(InFlight *item)
 {
+	Client *client = item->client;
+
 	*item->link = item->next;
 	if (item->next != NULL)
 		item->next->link = item->link;
-	item->client->in_flight_count--;
 	free(item);
+	client->in_flight_count--;
+	if (client->state == CLIENT_OPEN &&
+		client->in_flight_count < client->env->config->max_inflight)
+		transport_pause(client->peer, false);
 }
 
 void
-client_forget_messages(Client *client)
+client_in_flight_cancel(Client *client)
 {
 	while (client->in_flight != NULL)
 	{
 		calls_cancel(client->in_flight->call);
-		client_message_answered(client->in_flight);
+		client_in_flight_done(client->in_flight);
 	}
 }
 
 void
-client_abandon_messages(Client *client)
+client_in_flight_abandon(Client *client)
 {
 	while (client->in_flight != NULL)
 	{
 		calls_abandon(client->in_flight->call);
-		client_message_answered(client->in_flight);
+		client_in_flight_done(client->in_flight);
 	}
 }
 
 /* ---- goodbye ----------------------------------------------------------- */
+
+/* A client that is sent away for the listener's sake may come back; how soon,
+ * so that not all come at once. */
+static uint64_t
+reconnect_after_ms(const Client *client)
+{
+	/* ids go up one by one: a spread as even as any */
+	return client->id * 7919 % (client->env->config->drain_time_ms + 1000);
+}
+
+/* usher.v1: the close frame's reason is not all there is to say. */
+static void
+say_close(Client *client, uint16_t code, const char *reason)
+{
+	ProtocolText text = {0};
+	bool		 reconnect = code != WS_CLOSE_MALFORMED &&
+					 code != WS_CLOSE_UNAUTHENTICATED &&
+					 code != WS_CLOSE_FORBIDDEN && code != WS_CLOSE_REVOKED &&
+					 code != WS_CLOSE_TOO_BIG;
+
+	protocol_write_close(
+		&text, code, reason, refusal_for(reason)->detail, reconnect,
+		code == WS_CLOSE_EXPIRED ? 0 : reconnect_after_ms(client));
+	client_say(client, &text);
+}
 
 void
 client_close(Client *client, uint16_t code, const char *reason)
@@ -492,17 +581,20 @@ client_close(Client *client, uint16_t code, const char *reason)
 	uint8_t frame[WS_MAX_CONTROL_FRAME];
 	size_t	len;
 
-	if (client->state != CLIENT_OPEN)
+	if (client->state != CLIENT_OPEN && client->state != CLIENT_GREETING)
 		return;
 	client_log_end(client, "closing with", code, reason);
 	/* What it sent while it was allowed to is still sent on. */
 	if (code != WS_CLOSE_REVOKED && code != WS_CLOSE_EXPIRED &&
 		code != WS_CLOSE_FORBIDDEN)
-		client_abandon_messages(client);
+		client_in_flight_abandon(client);
 	/* What is queued may be what he is no longer to see; only a message that
 	 * is half out has to be finished, or the close frame is no frame. */
 	outbox_trim(&client->outbox);
+	client_forget_head(client);
 	client_enter(client, CLIENT_CLOSING);
+	if (client->mode == CLIENT_V1)
+		say_close(client, code, reason);
 	len = ws_close_frame(frame, code, reason);
 	client_send(client, frame, len);
 }
@@ -545,10 +637,35 @@ client_reap(ClientEnv *env)
 
 /* ---- memory ------------------------------------------------------------ */
 
-static Slice
-address_key(const PeerAddress *address)
+#define FIRST_HEAD_BYTES 1024
+
+bool
+client_keep_head(Client *client, const uint8_t *bytes, size_t len)
 {
-	return (Slice){(const char *) address->ip, sizeof(address->ip)};
+	size_t	 need = client->head_len + len;
+	size_t	 cap = client->head_cap ? client->head_cap : FIRST_HEAD_BYTES;
+	uint8_t *grown;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap != client->head_cap)
+	{
+		/* realloc would leave a copy of what may be a credential */
+		grown = malloc(cap);
+		if (grown == NULL)
+			return false;
+		if (client->head != NULL)
+		{
+			memcpy(grown, client->head, client->head_len);
+			explicit_bzero(client->head, client->head_cap);
+			free(client->head);
+		}
+		client->head = grown;
+		client->head_cap = cap;
+	}
+	memcpy(client->head + client->head_len, bytes, len);
+	client->head_len = need;
+	return true;
 }
 
 HttpStatus
@@ -573,8 +690,7 @@ client_free(Client *client)
 {
 	ClientEnv *env = client->env;
 
-	if (client->address_counted)
-		limit_release(&env->addresses, address_key(&client->address));
+	limit_drop(&env->addresses, client->address_limit);
 	*client->all_link = client->all_next;
 	if (client->all_next != NULL)
 		client->all_next->all_link = client->all_link;

@@ -8,6 +8,9 @@
  * running callback.  Rooms of a client, each using only those above it:
  *
  *	 client.h	  its life: states, deadlines, output, the way out
+ *	 seat.h		  one client in one group (seat.c is a part of this room)
+ *	 principal.h  who it is, and as whom it is found
+ *	 conversation.h  what a client of usher.v1 says and is told
  *	 inbound.h	  frames of an open client
  *	 response.h	  answers to a request: refusals, 101, health
  *	 admission.h  from the request head to a seat in a group, or a refusal
@@ -30,10 +33,17 @@
 #include "limits.h"
 #include "loop.h"
 #include "outbox.h"
+#include "protocol.h"
+#include "roster.h"
+#include "seat.h"
 #include "transport.h"
 #include "websocket.h"
 
-typedef struct Client Client;
+typedef enum ClientMode
+{
+	CLIENT_RAW, /* /ws/<group>: frames are payloads */
+	CLIENT_V1,	/* /ws: usher.v1 */
+} ClientMode;
 
 typedef enum ClientState
 {
@@ -41,7 +51,8 @@ typedef enum ClientState
 	CLIENT_ADMITTING, /* asked the database, or waits until it can be asked */
 	CLIENT_LISTENING, /* admitted; the group's plain channel is being LISTENed
 					   */
-	CLIENT_OPEN,	  /* seated: frames go both ways */
+	CLIENT_GREETING,  /* usher.v1: 101 is out; who it is has yet to be said */
+	CLIENT_OPEN,	  /* admitted: frames go both ways */
 	CLIENT_CLOSING,	  /* our close frame is out; the peer's is awaited */
 	CLIENT_FINISHING, /* everything is said; the peer's FIN is awaited */
 	CLIENT_GONE,	  /* no connection; freed by client_reap */
@@ -63,8 +74,9 @@ typedef struct ClientEnv
 	Calls		 *calls;
 	Feed		 *feed;
 	Hub			 *hub;
-	LimitTable	  users;	 /* connections per user id */
-	LimitTable	  addresses; /* connections per IP address */
+	Roster		 *roster;
+	LimitTable	  users;	 /* by user id */
+	LimitTable	  addresses; /* by IP address */
 	Client		 *all;
 	Client		 *gone;				/* to be freed by client_reap */
 	Client		 *doomed;			/* to be closed by reception_close_doomed */
@@ -75,11 +87,14 @@ typedef struct ClientEnv
 	size_t		  unauthenticated;	/* of them not yet seated */
 	size_t		  plain_groups;		/* groups with LISTEN of their own */
 	uint64_t	  next_id;
-	uint64_t	  complained_ms; /* when it was said that it is full */
-	bool		  draining;
+	char		  listener_id[17]; /* hexadecimal digits, made anew by each
+									* process */
+	uint64_t complained_ms;		   /* when it was said that it is full */
+	bool	 draining;
 } ClientEnv;
 
-/* A message of this client that the database has not answered yet. */
+/* What a client asked for and the database has not answered yet.  The first
+ * part of whatever else is remembered with it, and freed with it. */
 typedef struct InFlight
 {
 	struct InFlight *next, **link;
@@ -97,12 +112,9 @@ struct Client
 	uint64_t	id;
 	PeerAddress address;
 	ClientState state;
+	ClientMode	mode;
 	bool		doomed;
-	bool		recheck_again; /* once the call under way is answered */
 	bool		lapsed; /* its end has come; asked whether it was put off */
-	bool		address_counted;
-	bool		user_counted;
-	bool		plain; /* its group is fed by NOTIFY on a channel of its name */
 	bool		awaiting_pong;
 	uint16_t	doom_code;
 	const char *doom_reason; /* static */
@@ -111,29 +123,38 @@ struct Client
 	uint64_t	last_heard_ms; /* OPEN: when the peer last sent anything */
 	uint64_t	pinged_ms;
 	uint64_t	expires_at_ms; /* monotonic; 0: never */
-	uint64_t	drain_at_ms;   /* 0: not draining */
+	uint64_t	warn_at_ms;	 /* usher.v1: when to say that it will; 0: never */
+	uint64_t	drain_at_ms; /* 0: not draining */
 	uint64_t	opened_ms;
 	uint64_t	received;  /* messages */
 	uint64_t	delivered; /* messages */
 
-	/* the request head; NULL once open */
+	/* the request head; once open, NULL or what came behind an auth that is
+	 * not answered yet */
 	uint8_t *head;
 	size_t	 head_len; /* bytes in use, with what came behind the head */
 	size_t	 head_cap;
 	size_t	 head_end;	/* length of the head itself, 0: not complete */
 	uint64_t feed_mark; /* revocations after it concern this admission */
-	Call	*call;		/* admit or recheck that is under way */
+	Call	*call;		/* admit, identify or recheck that is under way */
+	char	*asked;		/* groups a recheck asked about; NULL: none is */
 
-	/* who it is, for the connection's life; one allocation */
+	/* who it is: see principal.h; one allocation */
 	char	   *identity;
 	const char *username;
-	const char *kind;
-	HubOccupant occupant; /* user_id, credential_id, issuer_id */
-	HubMember	member;
+	const char *kind;		 /* NULL: not known yet */
+	HubOccupant occupant;	 /* user_id, credential_id, issuer_id */
+	Seat	   *seats;		 /* raw mode: one at most */
+	uint32_t	group_count; /* see allowance.h */
+	RosterEntry roster;
 
 	Outbox		outbox;
+	size_t		held_bytes; /* what seats hold: see seat.h */
 	WsReader	reader;
 	TokenBucket bucket;
+	TokenBucket byte_bucket;
+	LimitKey   *user_limit;	   /* NULL: not counted */
+	LimitKey   *address_limit; /* likewise */
 	InFlight   *in_flight;
 	uint32_t	in_flight_count;
 };
@@ -157,15 +178,30 @@ void client_send(Client *client, const void *bytes, size_t len);
  */
 void client_deliver(Client *client, Frame *frame, uint64_t now_ms);
 
-/* While it is asked about, an open client is shown nothing: what it would get
- * waits until the answer says that it may still see it. */
-bool client_is_held(const Client *client);
+/*
+ * client_say
+ *		Send a text of usher.v1 as one frame, and end it.
+ *
+ * One that could not be written for want of memory closes the client.
+ */
+void client_say(Client *client, ProtocolText *text);
 
-/* Write what waits, as far as the socket takes it and it is not held. */
+/* Write what waits, as far as the socket takes it. */
 void client_flush(Client *client);
 
 /* The peer is there: it sent something, or took what had been waiting. */
 void client_note_alive(Client *client);
+
+/* For logs and views: "anonymous" when nobody is known. */
+static inline const char *
+client_user(const Client *client)
+{
+	return client->occupant.user_id != NULL ? client->occupant.user_id
+											: "anonymous";
+}
+
+/* Unix time in milliseconds at which its credential ends; -1: never. */
+int64_t client_expires_at_unix_ms(const Client *client);
 
 /* Its credential is good for that long from now; negative: for ever. */
 void client_set_expiry(Client *client, int64_t expires_in_ms);
@@ -191,29 +227,34 @@ void client_drop(Client *client, const char *reason);
 /* End-of-turn step: free clients whose connection is gone. */
 void client_reap(ClientEnv *env);
 
-/* Leave group, indexes, counts and lists; harmless when repeated. */
+/* Leave groups, indexes, counts and lists; harmless when repeated. */
 void client_leave(Client *client);
 
 /* A client is in one list at most; both are harmless when repeated. */
 void client_wait(Client *client, ClientList *list);
 void client_stop_waiting(Client *client, ClientList *list);
 
-/* Take over item, whose message is on its way to the database. */
-void client_message_sent(Client *client, InFlight *item, Call *call);
+/* Take over item, whose call is on its way to the database.  With max_inflight
+ * of them the client is not read. */
+void client_in_flight_add(Client *client, InFlight *item, Call *call);
 
 /* Its answer is there; frees item. */
-void client_message_answered(InFlight *item);
+void client_in_flight_done(InFlight *item);
 
-/* Messages in flight are not sent if that can still be helped, and nobody is
- * told their answers any more. */
-void client_forget_messages(Client *client);
+/* What is in flight is not asked if that can still be helped, and nobody is
+ * told the answers any more. */
+void client_in_flight_cancel(Client *client);
 
 /* The same for a client that ends in peace: what it sent is still sent on. */
-void client_abandon_messages(Client *client);
+void client_in_flight_abandon(Client *client);
 
 /* The request whose head has arrived whole; points into that. */
 HttpStatus client_parse_head(const Client *client,
 							 HttpRequest  *request) MUST_CHECK;
+
+/* Add bytes to the head; false when out of memory. */
+bool client_keep_head(Client *client, const uint8_t *bytes,
+					  size_t len) MUST_CHECK;
 
 /* Wipe and free the head; harmless when repeated. */
 void client_forget_head(Client *client);
@@ -228,12 +269,6 @@ void client_log_end(const Client *client, const char *how, uint16_t code,
 /* Log one line: "client 12 127.0.0.1:5000: ...". */
 void client_log(const Client *client, LogLevel level, const char *format, ...)
 	PRINTF_LIKE(3, 4);
-
-static inline Client *
-client_of_member(HubMember *member)
-{
-	return container_of(member, Client, member);
-}
 
 static inline Client *
 client_of_occupant(HubOccupant *occupant)

@@ -88,6 +88,8 @@ static CredentialStatus from_cookie(Credential		  *credential,
 									const char *name, const char *kind);
 static CredentialStatus from_authorization(Credential *credential, Slice value,
 										   const char *keywords);
+static CredentialStatus from_text(Credential *credential, Slice text,
+								  const char *keywords);
 static const char	   *kind_by_form(Slice value);
 static bool				is_session_key(Slice value);
 static CredentialStatus keep(Credential *credential, Slice value);
@@ -99,17 +101,22 @@ static bool			 split_keyword(Slice part, Slice *word, Slice *scheme_name);
 static const Scheme *scheme_named(Slice name);
 static const Scheme *scheme_of_word(Slice word, const char *keywords);
 
+static void
+clear(Credential *credential)
+{
+	/* Not the value: 16 kB that nearly every request leaves alone. */
+	memset(credential, 0, offsetof(Credential, value));
+	credential->value[0] = '\0';
+	credential->kind = CREDENTIAL_ANONYMOUS;
+}
+
 void
 credential_find(Credential *credential, const HttpRequest *request,
 				const CredentialOptions *options)
 {
 	CredentialStatus status;
 
-	/* Not the value: 16 kB that nearly every request leaves alone. */
-	memset(credential, 0, offsetof(Credential, value));
-	credential->value[0] = '\0';
-	credential->kind = CREDENTIAL_ANONYMOUS;
-
+	clear(credential);
 	status = from_header(credential, request, options->header_keywords);
 	if (status == CREDENTIAL_NONE)
 		status =
@@ -127,6 +134,14 @@ credential_find(Credential *credential, const HttpRequest *request,
 		status = from_cookie(credential, request, options->session_cookie,
 							 CREDENTIAL_DJANGO_SESSION);
 	credential->status = status;
+}
+
+void
+credential_read(Credential *credential, Slice text,
+				const CredentialOptions *options)
+{
+	clear(credential);
+	credential->status = from_text(credential, text, options->header_keywords);
 }
 
 void
@@ -192,12 +207,10 @@ static CredentialStatus
 from_protocol(Credential *credential, const HttpRequest *request,
 			  const char *keywords)
 {
-	HttpCursor		 cursor = {0};
-	Slice			 encoded = SLICE_NONE;
-	Slice			 element;
-	Slice			 parts[HEADER_PARTS];
-	size_t			 len;
-	CredentialStatus status;
+	HttpCursor cursor = {0};
+	Slice	   encoded = SLICE_NONE;
+	Slice	   element;
+	size_t	   len;
 
 	while (
 		http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &element))
@@ -219,28 +232,7 @@ from_protocol(Credential *credential, const HttpRequest *request,
 		return refuse(credential, "malformed_credential",
 					  "The credential in the subprotocol is too long, or not "
 					  "base64url without padding.");
-	status = from_authorization(credential, (Slice){credential->value, len},
-								keywords);
-	if (status != CREDENTIAL_NONE)
-		return status;
-
-	switch (split((Slice){credential->value, len}, parts))
-	{
-		case 0:
-			return refuse(credential, "no_credentials",
-						  "The credential in the subprotocol is empty.");
-		case 1: break;
-		default:
-			return refuse(credential, "malformed_credential",
-						  "The credential in the subprotocol starts with a "
-						  "word that is no keyword here.");
-	}
-	if (!ws_utf8_valid(parts[0].ptr, parts[0].len))
-		return refuse(credential, "invalid_characters",
-					  "The credential in the subprotocol contains invalid "
-					  "characters.");
-	credential->kind = kind_by_form(parts[0]);
-	return keep(credential, parts[0]);
+	return from_text(credential, (Slice){credential->value, len}, keywords);
 }
 
 static CredentialStatus
@@ -289,6 +281,33 @@ from_authorization(Credential *credential, Slice value, const char *keywords)
 		return refuse(credential, "invalid_characters", DRF_INVALID_CHARACTERS);
 	}
 	return keep(credential, parts[1]);
+}
+
+/* What an Authorization header would hold, or a bare credential. */
+static CredentialStatus
+from_text(Credential *credential, Slice text, const char *keywords)
+{
+	Slice			 parts[HEADER_PARTS];
+	CredentialStatus status = from_authorization(credential, text, keywords);
+
+	if (status != CREDENTIAL_NONE)
+		return status;
+	switch (split(text, parts))
+	{
+		case 0:
+			return refuse(credential, "no_credentials",
+						  "The credential is empty.");
+		case 1: break;
+		default:
+			return refuse(credential, "malformed_credential",
+						  "The credential starts with a word that is no "
+						  "keyword here.");
+	}
+	if (!ws_utf8_valid(parts[0].ptr, parts[0].len))
+		return refuse(credential, "invalid_characters",
+					  "The credential contains invalid characters.");
+	credential->kind = kind_by_form(parts[0]);
+	return keep(credential, parts[0]);
 }
 
 /* The kind of a bare credential. */

@@ -92,6 +92,15 @@ typedef struct Credential
 void credential_find(Credential *credential, const HttpRequest *request,
 					 const CredentialOptions *options);
 
+/*
+ * credential_read
+ *		The credential in the first message of usher.v1, or in a later one.
+ *
+ * text is read as the value of the subprotocol is.  Never CREDENTIAL_NONE.
+ */
+void credential_read(Credential *credential, Slice text,
+					 const CredentialOptions *options);
+
 /* Whether an offered subprotocol is a credential: never to be echoed. */
 #define CREDENTIAL_PROTOCOL "usher.auth."
 bool credential_is_protocol(Slice protocol);

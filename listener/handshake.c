@@ -11,7 +11,6 @@
 #include "origin.h"
 
 #define GROUP_PATH "/ws/"
-#define PROTOCOL_V1 "usher.v1"
 
 /* Longer than any name in use, and short enough for the head of a 101. */
 #define PROTOCOL_MAX 128
@@ -53,20 +52,45 @@ refuse(Handshake *plan, const char *reason)
 	plan->reason = reason;
 }
 
-/* A 101 is a possible answer. */
-static void
-plan_switching(Handshake *plan, const HttpRequest *request)
+/* Whether this subprotocol has been offered. */
+static bool
+offers(const HttpRequest *request, const char *protocol)
 {
 	HttpCursor cursor = {0};
 	Slice	   offered;
 
-	plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
 	while (
-		plan->protocol.ptr == NULL &&
+		http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offered))
+		if (slice_equals(offered, protocol))
+			return true;
+	return false;
+}
+
+/* The first subprotocol offered that is a name other than usher.v1, or none. */
+static Slice
+first_other_protocol(const HttpRequest *request)
+{
+	HttpCursor cursor = {0};
+	Slice	   offered;
+
+	while (
 		http_next_element(request, "Sec-WebSocket-Protocol", &cursor, &offered))
 		if (offered.len <= PROTOCOL_MAX && !credential_is_protocol(offered) &&
-			!slice_equals(offered, PROTOCOL_V1))
-			plan->protocol = offered;
+			!slice_equals(offered, HANDSHAKE_V1))
+			return offered;
+	return SLICE_NONE;
+}
+
+/* A 101 is a possible answer; true when it chooses usher.v1. */
+static bool
+plan_switching(Handshake *plan, const HttpRequest *request, bool may_be_v1)
+{
+	bool is_v1 = may_be_v1 && offers(request, HANDSHAKE_V1);
+
+	plan->key = http_header(request, "Sec-WebSocket-Key", NULL);
+	plan->protocol =
+		is_v1 ? slice_of(HANDSHAKE_V1) : first_other_protocol(request);
+	return is_v1;
 }
 
 static void
@@ -77,6 +101,35 @@ plan_health(Handshake *plan, const HttpRequest *request, HandshakeAction action)
 		refuse(plan, "bad_method");
 }
 
+/* False, with a reason, when the request is no WebSocket handshake. */
+static bool
+plan_upgrade(Handshake *plan, const HttpRequest *request)
+{
+	switch (http_upgrade(request))
+	{
+		case HTTP_UPGRADE_OK: return true;
+		case HTTP_UPGRADE_BAD_METHOD: refuse(plan, "bad_method"); break;
+		case HTTP_UPGRADE_NONE:
+		case HTTP_UPGRADE_UNSUPPORTED:
+		case HTTP_UPGRADE_BAD_VERSION: refuse(plan, "upgrade_required"); break;
+		case HTTP_UPGRADE_BAD_HTTP:
+		case HTTP_UPGRADE_BAD_KEY:
+		case HTTP_UPGRADE_BAD_HEADERS: refuse(plan, "bad_handshake"); break;
+	}
+	return false;
+}
+
+static void
+plan_open(Handshake *plan, const HttpRequest *request)
+{
+	plan->speaks_v1 = true;
+	if (!plan_upgrade(plan, request))
+		return;
+	plan->action = HANDSHAKE_OPEN;
+	if (!plan_switching(plan, request, true) && plan->protocol.ptr != NULL)
+		refuse(plan, "unsupported_protocol");
+}
+
 static void
 plan_join(Handshake *plan, const HttpRequest *request)
 {
@@ -85,22 +138,12 @@ plan_join(Handshake *plan, const HttpRequest *request)
 	if (plan->group.len > 0 && plan->group.ptr[plan->group.len - 1] == '/')
 		plan->group.len--;
 
-	switch (http_upgrade(request))
-	{
-		case HTTP_UPGRADE_OK:
-			plan_switching(plan, request);
-			plan->action = HANDSHAKE_JOIN;
-			if (!handshake_group_valid(plan->group))
-				refuse(plan, "invalid_group");
-			return;
-		case HTTP_UPGRADE_BAD_METHOD: refuse(plan, "bad_method"); return;
-		case HTTP_UPGRADE_NONE:
-		case HTTP_UPGRADE_UNSUPPORTED:
-		case HTTP_UPGRADE_BAD_VERSION: refuse(plan, "upgrade_required"); return;
-		case HTTP_UPGRADE_BAD_HTTP:
-		case HTTP_UPGRADE_BAD_KEY:
-		case HTTP_UPGRADE_BAD_HEADERS: refuse(plan, "bad_handshake"); return;
-	}
+	if (!plan_upgrade(plan, request))
+		return;
+	plan_switching(plan, request, false);
+	plan->action = HANDSHAKE_JOIN;
+	if (!handshake_group_valid(plan->group))
+		refuse(plan, "invalid_group");
 }
 
 void
@@ -114,6 +157,8 @@ handshake_plan(Handshake *plan, const HttpRequest *request)
 		plan_health(plan, request, HANDSHAKE_HEALTHZ);
 	else if (slice_equals(path, "/readyz"))
 		plan_health(plan, request, HANDSHAKE_READYZ);
+	else if (slice_equals(path, "/ws") || slice_equals(path, GROUP_PATH))
+		plan_open(plan, request);
 	else if (path.len >= strlen(GROUP_PATH) &&
 			 memcmp(path.ptr, GROUP_PATH, strlen(GROUP_PATH)) == 0)
 		plan_join(plan, request);
@@ -121,7 +166,7 @@ handshake_plan(Handshake *plan, const HttpRequest *request)
 	{
 		/* A browser's WebSocket to a wrong path learns why, too. */
 		if (http_upgrade(request) == HTTP_UPGRADE_OK)
-			plan_switching(plan, request);
+			plan_switching(plan, request, true);
 		refuse(plan, "not_found");
 	}
 }

@@ -12,9 +12,13 @@
 #include "common.h"
 #include "http.h"
 
+/* The subprotocol of the path /ws. */
+#define HANDSHAKE_V1 "usher.v1"
+
 typedef enum HandshakeAction
 {
 	HANDSHAKE_JOIN,	   /* a WebSocket for one group: group is set */
+	HANDSHAKE_OPEN,	   /* a WebSocket of usher.v1: groups come later */
 	HANDSHAKE_HEALTHZ, /* GET /healthz */
 	HANDSHAKE_READYZ,  /* GET /readyz */
 	HANDSHAKE_REFUSE,  /* reason is set */
@@ -28,6 +32,7 @@ typedef struct Handshake
 							   * handshake itself is valid, so that 101 is
 							   * a possible answer */
 	Slice		protocol;	  /* Sec-WebSocket-Protocol of that 101, or none */
+	bool		speaks_v1;	  /* of the path /ws, even if refused */
 	bool		from_browser; /* it sent Origin: script sees no HTTP status */
 	const char *reason;		  /* see refusal.h */
 } Handshake;
@@ -36,12 +41,15 @@ typedef struct Handshake
  * handshake_plan
  *		Decide what to do with a parsed request.
  *
- * One trailing slash after the group is ignored, as Django's URLs have it.
+ * One trailing slash after the group, or after /ws, is ignored, as Django's
+ * URLs have it.
  *
- * protocol is the first subprotocol offered that is neither a credential nor
- * usher.v1, which the raw mode does not speak.  A browser that has offered some
- * fails the connection when none is chosen, so one has to be offered beside a
- * credential.
+ * protocol of a group's path is the first subprotocol offered that is neither a
+ * credential nor usher.v1, which the raw mode does not speak.  Of /ws it is
+ * usher.v1, if offered; whoever offers none speaks that all the same, and
+ * whoever offers others only is refused, with the first of them chosen.  A
+ * browser that has offered some fails the connection when none is chosen, so
+ * one has to be offered beside a credential, and a refusal names one too.
  */
 void handshake_plan(Handshake *plan, const HttpRequest *request);
 

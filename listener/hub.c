@@ -123,7 +123,8 @@ group_free(Hub *hub, HubGroup *group)
 {
 	dirty_unlink(hub, group);
 	HASH_DEL(hub->groups, group);
-	frame_release(group->turn);
+	for (int format = 0; format < HUB_FORMAT_COUNT; format++)
+		frame_release(group->turn[format]);
 	free(group->members);
 	free(group);
 }
@@ -232,6 +233,7 @@ hub_join(Hub *hub, HubMember *member, Slice group_name)
 	member->group = group;
 	member->position = group->member_count;
 	group->members[group->member_count++] = member;
+	group->format_count[member->format]++;
 	return group;
 }
 
@@ -246,6 +248,7 @@ hub_leave(Hub *hub, HubMember *member)
 	last = group->members[--group->member_count];
 	group->members[member->position] = last;
 	last->position = member->position;
+	group->format_count[member->format]--;
 	member->group = NULL;
 	member->position = 0;
 

@@ -26,11 +26,22 @@ typedef struct Hub		 Hub;
 typedef struct HubGroup	 HubGroup;
 typedef struct HubMember HubMember;
 
-/* One seat.  Zeroed before hub_join; group is NULL when not seated. */
+/* In which form a member is sent a group's messages. */
+typedef enum HubFormat
+{
+	HUB_RAW, /* the payload is the frame */
+	HUB_V1,	 /* as usher.v1 puts it */
+} HubFormat;
+
+#define HUB_FORMAT_COUNT 2
+
+/* One seat.  Zeroed, but for format, before hub_join; group is NULL when not
+ * seated. */
 struct HubMember
 {
 	HubGroup *group;
 	uint32_t  position; /* index in group->members */
+	uint8_t	  format;	/* HubFormat; fixed while seated */
 };
 
 struct HubGroup
@@ -39,8 +50,10 @@ struct HubGroup
 	HubMember **members; /* dense array */
 	uint32_t	member_count;
 	uint32_t	member_cap;
+	uint32_t	format_count[HUB_FORMAT_COUNT]; /* members of each format */
 	bool		plain; /* its name is LISTENed to as a channel */
-	Frame	 *turn; /* this turn's frames, or NULL; feed writes, loop flushes */
+	Frame	 *turn[HUB_FORMAT_COUNT]; /* this turn's frames, or NULL; fanout
+									   * writes and flushes */
 	HubGroup *next_dirty;	   /* see hub_mark_dirty */
 	HubGroup	 **dirty_link; /* what points at this group, NULL: not dirty */
 	UT_hash_handle hh;
@@ -63,7 +76,7 @@ HubGroup *hub_join(Hub *hub, HubMember *member, Slice group_name) MUST_CHECK;
 /*
  * hub_leave
  *		Remove member from its group; a group without members is freed (its
- *		pending turn frame with it).
+ *		pending turn frames with it).
  *
  * Returns true when the group was freed.  Does nothing if not seated.
  */
@@ -80,7 +93,7 @@ void hub_mark_dirty(Hub *hub, HubGroup *group);
  *		Take the next dirty group off the list; NULL when there is none.
  *
  * Groups come in the order they were marked.  The caller takes what is in turn
- * and leaves it NULL.
+ * and leaves that NULL.
  */
 HubGroup *hub_take_dirty(Hub *hub);
 

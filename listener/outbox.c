@@ -132,3 +132,22 @@ outbox_trim(Outbox *outbox)
 		outbox->bytes = started->frame->len - offset;
 	}
 }
+
+void
+outbox_move(Outbox *to, Outbox *from, uint64_t now_ms)
+{
+	if (from->head == NULL)
+		return;
+	for (OutboxItem *item = from->head; item != NULL; item = item->next)
+		item->pushed_ms = now_ms;
+	if (to->head == NULL)
+	{
+		to->head = from->head;
+		to->head_offset = from->head_offset;
+	}
+	else
+		to->tail->next = from->head;
+	to->tail = from->tail;
+	to->bytes += from->bytes;
+	*from = (Outbox){.head = NULL};
+}

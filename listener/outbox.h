@@ -73,6 +73,10 @@ outbox_is_empty(const Outbox *outbox)
  */
 void outbox_trim(Outbox *outbox);
 
+/* Put all of from behind what is in to, as if it were pushed at now_ms; from is
+ * empty then, and nothing of it has been started. */
+void outbox_move(Outbox *to, Outbox *from, uint64_t now_ms);
+
 /* Drop everything. */
 void outbox_clear(Outbox *outbox);
 

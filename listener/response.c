@@ -110,7 +110,11 @@ response_refuse(Client *client, const char *reason, const char *detail)
 	if (plan.key.ptr != NULL)
 		switch (client->env->config->refusal)
 		{
-			case CONFIG_REFUSAL_AUTO: as_websocket = plan.from_browser; break;
+			case CONFIG_REFUSAL_AUTO:
+				/* whoever offered usher.v1 reads its errors */
+				as_websocket = plan.from_browser ||
+							   slice_equals(plan.protocol, HANDSHAKE_V1);
+				break;
 			case CONFIG_REFUSAL_HTTP: as_websocket = false; break;
 			case CONFIG_REFUSAL_WEBSOCKET: as_websocket = true; break;
 		}

@@ -14,12 +14,13 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 # of rooms named before its own.
 LISTENER = """common log hashing digest frame wheel http websocket cookie origin
 credentials notice inbox plain revocations failure limits outbox hub configtext
-config refusal
+config refusal protocol
 handshake loop tls transport acceptor
-pglink answers calls feed client inbound response admission reception recheck fanout server main""".split()
+pglink answers calls feed roster client allowance principal inbound raw conversation
+response pages exchange admission reception recheck fanout report server main""".split()
 
 # Rooms that are the inside of another one.
-INSIDE = {"configtable": "config", "questions": "calls"}
+INSIDE = {"configtable": "config", "questions": "calls", "seat": "client"}
 
 # Each foreign library has one room (two for OpenSSL: digests and TLS).
 FOREIGN = {
