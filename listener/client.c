@@ -20,6 +20,9 @@
 #include "log.h"
 #include "refusal.h"
 
+/* Two answers about one end differ by the time they travelled. */
+#define SAME_END_MS 1000
+
 /* What a refused or closed peer gets to read our last words and close. */
 #define FINISH_MS 1000
 
@@ -179,11 +182,18 @@ void
 client_set_expiry(Client *client, int64_t expires_in_ms)
 {
 	uint64_t now_ms = loop_now_ms(client->env->loop);
+	uint64_t former_ms = client->expires_at_ms;
+	bool	 warned = former_ms != 0 && client->warn_at_ms == 0;
 
 	client->lapsed = false;
 	client->expires_at_ms =
 		expires_in_ms < 0 ? 0 : now_ms + (uint64_t) expires_in_ms;
-	client->warn_at_ms = warning_time(client, now_ms);
+	/* A recheck that finds the same end is no news. */
+	if (warned && client->expires_at_ms != 0 &&
+		client->expires_at_ms < former_ms + SAME_END_MS)
+		client->warn_at_ms = 0;
+	else
+		client->warn_at_ms = warning_time(client, now_ms);
 	if (client->state == CLIENT_OPEN)
 		client_schedule(client);
 }
@@ -235,9 +245,7 @@ expire(Client *client)
 	/* The answer sets the end anew, or it is over. */
 	client->lapsed = true;
 	client->expires_at_ms = client->warn_at_ms = 0;
-	client_wait(client, &client->env->rechecks);
-	for (Seat *seat = client->seats; seat != NULL; seat = seat->next)
-		seat_doubt(seat);
+	client_doubt(client);
 	client_schedule(client);
 }
 
@@ -462,6 +470,9 @@ client_leave(Client *client)
 	while (client->seats != NULL)
 		seat_leave(client->seats);
 	hub_vacate(env->hub, &client->occupant);
+	limit_unuse(client->user_limit, client->group_count);
+	limit_unuse(client->address_limit, client->group_count);
+	client->group_count = 0;
 	limit_drop(&env->users, client->user_limit);
 	client->user_limit = NULL;
 	calls_cancel(client->call);
@@ -471,6 +482,15 @@ client_leave(Client *client)
 	client_in_flight_cancel(client);
 	client_stop_waiting(client, &env->rechecks);
 	roster_gone(env->roster, &client->roster, client->id);
+}
+
+void
+client_doubt(Client *client)
+{
+	client->doubted = true;
+	client_wait(client, &client->env->rechecks);
+	for (Seat *seat = client->seats; seat != NULL; seat = seat->next)
+		seat_doubt(seat);
 }
 
 void
@@ -514,14 +534,13 @@ client_in_flight_add(Client *client, InFlight *item, Call *call)
 }
 
 void
-client_in_flight_done(InFlight *item)
+client_in_flight_answered(InFlight *item)
 {
 	Client *client = item->client;
 
 	*item->link = item->next;
 	if (item->next != NULL)
 		item->next->link = item->link;
-	free(item);
 	client->in_flight_count--;
 	if (client->state == CLIENT_OPEN &&
 		client->in_flight_count < client->env->config->max_inflight)
@@ -533,8 +552,11 @@ client_in_flight_cancel(Client *client)
 {
 	while (client->in_flight != NULL)
 	{
-		calls_cancel(client->in_flight->call);
-		client_in_flight_done(client->in_flight);
+		InFlight *item = client->in_flight;
+
+		calls_cancel(item->call);
+		client_in_flight_answered(item);
+		free(item);
 	}
 }
 
@@ -543,8 +565,11 @@ client_in_flight_abandon(Client *client)
 {
 	while (client->in_flight != NULL)
 	{
-		calls_abandon(client->in_flight->call);
-		client_in_flight_done(client->in_flight);
+		InFlight *item = client->in_flight;
+
+		calls_abandon(item->call);
+		client_in_flight_answered(item);
+		free(item);
 	}
 }
 

@@ -9,9 +9,11 @@
  *
  *	 client.h	  its life: states, deadlines, output, the way out
  *	 seat.h		  one client in one group (seat.c is a part of this room)
+ *	 allowance.h  how much it may send, and be in
  *	 principal.h  who it is, and as whom it is found
+ *	 inbound.h	  frames of a client
+ *	 raw.h		  what a client of /ws/<group> sends
  *	 conversation.h  what a client of usher.v1 says and is told
- *	 inbound.h	  frames of an open client
  *	 response.h	  answers to a request: refusals, 101, health
  *	 admission.h  from the request head to a seat in a group, or a refusal
  *	 reception.h  what happens to a client: sockets and timers, by its state
@@ -44,6 +46,8 @@ typedef enum ClientMode
 	CLIENT_RAW, /* /ws/<group>: frames are payloads */
 	CLIENT_V1,	/* /ws: usher.v1 */
 } ClientMode;
+
+#define CLIENT_MODE_COUNT (CLIENT_V1 + 1)
 
 typedef enum ClientState
 {
@@ -91,6 +95,9 @@ typedef struct ClientEnv
 									* process */
 	uint64_t complained_ms;		   /* when it was said that it is full */
 	bool	 draining;
+
+	/* a message of a client that is GREETING or OPEN; by its mode */
+	void (*on_message[CLIENT_MODE_COUNT])(Client *client, const WsEvent *event);
 } ClientEnv;
 
 /* What a client asked for and the database has not answered yet.  The first
@@ -114,6 +121,7 @@ struct Client
 	ClientState state;
 	ClientMode	mode;
 	bool		doomed;
+	bool		doubted; /* who it is has to be asked about: see recheck.c */
 	bool		lapsed; /* its end has come; asked whether it was put off */
 	bool		awaiting_pong;
 	uint16_t	doom_code;
@@ -230,6 +238,9 @@ void client_reap(ClientEnv *env);
 /* Leave groups, indexes, counts and lists; harmless when repeated. */
 void client_leave(Client *client);
 
+/* It may not be who it was, and may not be where it is: have that asked. */
+void client_doubt(Client *client);
+
 /* A client is in one list at most; both are harmless when repeated. */
 void client_wait(Client *client, ClientList *list);
 void client_stop_waiting(Client *client, ClientList *list);
@@ -238,8 +249,8 @@ void client_stop_waiting(Client *client, ClientList *list);
  * of them the client is not read. */
 void client_in_flight_add(Client *client, InFlight *item, Call *call);
 
-/* Its answer is there; frees item. */
-void client_in_flight_done(InFlight *item);
+/* Its answer is there: item is the caller's to free. */
+void client_in_flight_answered(InFlight *item);
 
 /* What is in flight is not asked if that can still be helped, and nobody is
  * told the answers any more. */

@@ -14,6 +14,10 @@
 /* Add a message to what its group sends at the end of this turn. */
 void fanout_add(ClientEnv *env, Slice group, FeedType type, Slice payload);
 
+/* The same for somebody's coming to a group that keeps presence, or leaving it;
+ * user is a JSON object.  Clients of the raw mode are not told. */
+void fanout_add_presence(ClientEnv *env, Slice group, bool joined, Slice user);
+
 /* End-of-turn step: send every group's frames to its members. */
 void fanout_flush(ClientEnv *env);
 

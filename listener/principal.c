@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#include "refusal.h"
+
 CredentialOptions
 principal_credential_options(const Config *config)
 {
@@ -85,21 +87,42 @@ principal_set(Client *client, const AdmitAnswer *answer)
 }
 
 bool
-principal_is_outdated(const Client *client, const AdmitAnswer *answer)
+principal_is_outdated(const Client *client, uint64_t mark,
+					  const AdmitAnswer *answer)
 {
-	return feed_revoked_since(client->env->feed, client->feed_mark,
-							  answer->kind, answer->user_id,
-							  answer->credential_id, answer->issuer_id);
+	return feed_revoked_since(client->env->feed, mark, answer->kind,
+							  answer->user_id, answer->credential_id,
+							  answer->issuer_id);
 }
 
 Call *
-principal_confirm(Client *client, const AdmitAnswer *answer,
-				  uint64_t timeout_ms, AdmitDone done)
+principal_confirm(Client *client, const AdmitAnswer *answer, Slice group,
+				  uint64_t timeout_ms, AdmitDone done, void *arg)
 {
-	client->feed_mark = feed_mark(client->env->feed);
 	return calls_recheck(client->env->calls, answer->kind, answer->user_id,
-						 answer->credential_id, SLICE_NONE, timeout_ms, done,
-						 client);
+						 answer->credential_id, group, timeout_ms, done, arg);
+}
+
+uint16_t
+principal_end(const Client *client, const char *reason,
+			  const char **close_reason)
+{
+	const Refusal *refusal = refusal_for(reason);
+
+	if (refusal->close_code == WS_CLOSE_EXPIRED)
+		*close_reason = refusal->reason;
+	else if (client->occupant.user_id == NULL)
+	{
+		/* nobody ever was identified here: the group's policy closed it */
+		*close_reason = "not_allowed";
+		return WS_CLOSE_FORBIDDEN;
+	}
+	else
+	{
+		*close_reason = "revoked";
+		return WS_CLOSE_REVOKED;
+	}
+	return WS_CLOSE_EXPIRED;
 }
 
 const char *
