@@ -3,9 +3,11 @@
  * admission.c
  *	  From the bytes of a request head to a seat in a group, or a refusal.
  *
- * Nothing is answered before the database has spoken.  The head is kept, and
- * parsed again when the answer comes, so that a waiting client holds no copy of
- * its credential besides it; it is wiped and freed when the answer is out.
+ * Nothing is answered before the database has spoken, but to a client of
+ *usher.v1 that brings no credential: it says who it is in its first message.
+ *The head is kept, and parsed again when the answer comes, so that a waiting
+ *client holds no copy of its credential besides it; it is wiped and freed when
+ *the answer is out.
  *
  * A client is asked about only while the feed LISTENs: what is broadcast or
  * revoked from its admission on is then seen.  A revocation that was handed out
@@ -18,68 +20,27 @@
 
 #include <stdlib.h>
 
+#include "allowance.h"
+#include "conversation.h"
 #include "credentials.h"
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
+#include "principal.h"
 #include "response.h"
 
-static void ask(Client *client);
 static void on_admit_answer(void *arg, const AdmitAnswer *answer);
 
 /* ---- seating ----------------------------------------------------------- */
 
-static size_t
-size_of(const char *text)
-{
-	return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static const char *
-put(char **cursor, const char *text)
-{
-	char *start = *cursor;
-
-	if (text == NULL)
-		return NULL;
-	memcpy(start, text, strlen(text) + 1);
-	*cursor += strlen(text) + 1;
-	return start;
-}
-
-/* Keep who it is for the connection's life; false when out of memory. */
+/* Answer 101: the client speaks WebSocket from here.  False when there is no
+ * such answer. */
 static bool
-remember_identity(Client *client, const AdmitAnswer *answer)
-{
-	size_t size = size_of(answer->user_id) + size_of(answer->username) +
-				  size_of(answer->kind) + size_of(answer->credential_id) +
-				  size_of(answer->issuer_id);
-	char *cursor = malloc(size + 1);
-
-	if (cursor == NULL)
-		return false;
-	client->identity = cursor;
-	client->occupant.user_id = put(&cursor, answer->user_id);
-	client->username = put(&cursor, answer->username);
-	client->kind = put(&cursor, answer->kind);
-	client->occupant.credential_id = put(&cursor, answer->credential_id);
-	client->occupant.issuer_id = put(&cursor, answer->issuer_id);
-	client->plain = answer->plain;
-	client_set_expiry(client, answer->expires_in_ms);
-	return true;
-}
-
-/* Answer 101 and let what the client sent behind its head come in. */
-static void
-open_client(Client *client)
+switch_protocol(Client *client, ClientState next)
 {
 	char		response[RESPONSE_SWITCHING_BYTES];
 	HttpRequest request;
 	Handshake	plan = {0};
-	uint8_t	   *head = client->head;
-	size_t		head_end = client->head_end;
-	size_t		head_len = client->head_len;
-	size_t		head_cap = client->head_cap;
 	size_t		len;
 
 	if (client_parse_head(client, &request) == HTTP_OK)
@@ -88,92 +49,97 @@ open_client(Client *client)
 	if (len == 0)
 	{
 		response_refuse(client, "bad_handshake", NULL);
-		return;
+		return false;
 	}
 	ws_reader_init(&client->reader,
 				   (uint32_t) client->env->config->max_message_bytes);
-	client_enter(client, CLIENT_OPEN);
+	client_enter(client, next);
 	client_send(client, response, len);
-	client_log(client, LOG_LEVEL_INFO, "joined %s as %s%s%s%s%s by %s",
-			   client->member.group->name,
-			   client->occupant.user_id ? "user " : "anonymous",
-			   client->occupant.user_id ? client->occupant.user_id : "",
-			   client->username ? " (" : "",
-			   client->username ? client->username : "",
-			   client->username ? ")" : "", client->kind);
-
-	client->head = NULL;
-	client->head_len = client->head_cap = client->head_end = 0;
-	transport_pause(client->peer, false);
-	if (head_len > head_end)
-		inbound_on_data(client, head + head_end, head_len - head_end);
-	explicit_bzero(head, head_cap);
-	free(head);
+	return true;
 }
 
-/* Count the user and take the seat; a reason when that cannot be. */
-static const char *
-take_seat(Client *client, Slice group_name)
+/* It is known who this is, and where: let what it sent behind its head come
+ * in. */
+static void
+open_client(Client *client)
 {
-	ClientEnv *env = client->env;
-	HubGroup  *group;
+	if (!switch_protocol(client, CLIENT_OPEN))
+		return;
+	if (client->mode == CLIENT_V1)
+		conversation_welcome(client, "");
+	else
+	{
+		seat_open(client->seats);
+		client_log(client, LOG_LEVEL_INFO, "joined %s as %s%s%s%s%s by %s",
+				   client->seats->member.group->name,
+				   client->occupant.user_id ? "user " : "", client_user(client),
+				   client->username ? " (" : "",
+				   client->username ? client->username : "",
+				   client->username ? ")" : "", client->kind);
+	}
+	inbound_resume(client);
+}
 
-	if (client->occupant.user_id != NULL)
-	{
-		Slice user = {client->occupant.user_id,
-					  strlen(client->occupant.user_id)};
+/* Take the seat that a path names; a reason when that cannot be. */
+static const char *
+take_seat(Client *client, Slice group_name, const AdmitAnswer *answer)
+{
+	SeatRights rights = {
+		.may_send = answer->may_send,
+		.plain = answer->plain,
+		.presence = answer->presence,
+	};
+	const char *reason = allowance_group(client);
 
-		if (!limit_acquire(&env->users, user,
-						   env->config->max_connections_per_user))
-			return "too_many_connections";
-		client->user_counted = true;
-	}
-	group = hub_find(env->hub, group_name);
-	if (client->plain && (group == NULL || !group->plain))
-	{
-		if (env->plain_groups >= env->config->max_plain_groups)
-			return "too_many_plain_groups";
-	}
-	group = hub_join(env->hub, &client->member, group_name);
-	if (group == NULL)
-		return "overloaded";
-	if (client->plain && !group->plain)
-	{
-		group->plain = true;
-		env->plain_groups++;
-	}
-	if (!hub_occupy(env->hub, &client->occupant))
-		return "overloaded";
-	return NULL;
+	if (reason == NULL &&
+		seat_take(client, group_name, &rights, &reason) != NULL)
+		return NULL;
+	return reason;
 }
 
 static void
-seat(Client *client, const AdmitAnswer *answer)
+settle(Client *client, const AdmitAnswer *answer)
 {
 	HttpRequest request;
 	Handshake	plan;
-	const char *reason;
+	const char *reason = "overloaded";
 
-	if (!remember_identity(client, answer) ||
-		client_parse_head(client, &request) != HTTP_OK)
+	if (client_parse_head(client, &request) == HTTP_OK)
 	{
-		response_refuse(client, "overloaded", NULL);
-		return;
+		handshake_plan(&plan, &request);
+		reason = principal_set(client, answer);
+		if (reason == NULL && client->mode == CLIENT_RAW)
+			reason = take_seat(client, plan.group, answer);
 	}
-	handshake_plan(&plan, &request);
-	reason = take_seat(client, plan.group);
 	if (reason != NULL)
-	{
 		response_refuse(client, reason, NULL);
-		return;
-	}
-	if (client->plain)
-	{
+	else if (client->seats != NULL && seat_must_listen(client->seats))
 		client_enter(client, CLIENT_LISTENING);
-		feed_listen(client->env->feed, plan.group);
-	}
 	else
 		open_client(client);
+}
+
+/* One seat of the group is, or is not, listened for. */
+static void
+settle_seat(Seat *seat, bool ok)
+{
+	Client *client = seat->client;
+
+	/* the only channel that cannot be LISTENed to has too long a name */
+	if (client->mode == CLIENT_V1)
+	{
+		if (ok)
+			conversation_open_seat(seat);
+		else
+			conversation_expel(seat, "plain_name_too_long");
+	}
+	else if (client->state == CLIENT_LISTENING)
+	{
+		if (ok)
+			open_client(client);
+		else
+			response_refuse(client, "plain_name_too_long", NULL);
+	}
 }
 
 void
@@ -185,49 +151,14 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 	 * from the end, where only those already looked at are. */
 	for (uint32_t i = group ? group->member_count : 0; i-- > 0;)
 	{
-		Client *client = client_of_member(group->members[i]);
-		bool	last = group->member_count == 1;
+		Seat *seat = seat_of_member(group->members[i]);
 
-		if (client->state != CLIENT_LISTENING)
+		if (seat->open)
 			continue;
-		if (ok)
-			open_client(client);
-		else
-			/* the only channel that cannot be LISTENed to */
-			response_refuse(client, "plain_name_too_long", NULL);
-		if (last && client->member.group == NULL)
-			return; /* the group went with its last member */
-	}
-}
-
-void
-admission_set_plain(Client *client, bool plain)
-{
-	ClientEnv *env = client->env;
-	HubGroup  *group = client->member.group;
-	Slice	   name = {group->name, strlen(group->name)};
-
-	client->plain = plain;
-	if (plain == group->plain)
-		return;
-	if (plain && env->plain_groups >= env->config->max_plain_groups)
-	{
-		log_warning("group %s: not listened for: max_plain_groups is reached",
-					group->name);
-		return;
-	}
-	group->plain = plain;
-	if (plain)
-	{
-		env->plain_groups++;
-		feed_listen(env->feed, name);
-	}
-	else
-	{
-		env->plain_groups--;
-		feed_unlisten(env->feed, name);
-		/* whoever waited for the channel waits no more */
-		admission_on_listening(env, name, true);
+		settle_seat(seat, ok);
+		/* the group goes with its last member */
+		if (i == 0 || hub_find(env->hub, group_name) != group)
+			return;
 	}
 }
 
@@ -242,14 +173,6 @@ time_left_ms(const Client *client)
 	return client->deadline_ms > now_ms ? client->deadline_ms - now_ms : 0;
 }
 
-static bool
-outdated(const Client *client, const AdmitAnswer *answer)
-{
-	return feed_revoked_since(client->env->feed, client->feed_mark,
-							  answer->kind, answer->user_id,
-							  answer->credential_id, answer->issuer_id);
-}
-
 /*
  * The answer may be older than a revocation or a change of the rules that has
  * been acted upon already: nobody would ever close this client.  Its identity
@@ -258,17 +181,16 @@ outdated(const Client *client, const AdmitAnswer *answer)
 static void
 confirm(Client *client, const AdmitAnswer *answer)
 {
-	ClientEnv  *env = client->env;
 	HttpRequest request;
 	Handshake	plan;
 
 	if (client_parse_head(client, &request) != HTTP_OK)
 		return; /* it was parsed before, so this cannot be */
 	handshake_plan(&plan, &request);
-	client->feed_mark = feed_mark(env->feed);
-	client->call = calls_recheck(env->calls, answer->kind, answer->user_id,
-								 answer->credential_id, plan.group,
-								 time_left_ms(client), on_admit_answer, client);
+	client->feed_mark = feed_mark(client->env->feed);
+	client->call =
+		principal_confirm(client, answer, plan.group, time_left_ms(client),
+						  on_admit_answer, client);
 	if (client->call == NULL)
 		response_refuse(client, "overloaded", NULL);
 }
@@ -277,44 +199,43 @@ static void
 on_admit_answer(void *arg, const AdmitAnswer *answer)
 {
 	Client	   *client = arg;
-	const char *reason = NULL;
+	const char *reason = principal_failure(answer->status);
+	bool		admitted =
+		answer->valid && (answer->may_join || client->mode == CLIENT_V1);
 
 	client->call = NULL;
-	switch (answer->status)
-	{
-		case CALL_UNAVAILABLE: reason = "database_unavailable"; break;
-		case CALL_OVERLOADED: reason = "overloaded"; break;
-		case CALL_FAILED: reason = "internal_error"; break;
-		case CALL_OK:
-			if (!answer->valid || !answer->may_join)
-				reason = answer->reason ? answer->reason : "not_allowed";
-			break;
-	}
+	if (reason == NULL && !admitted)
+		reason = answer->reason ? answer->reason : "not_allowed";
 	if (reason != NULL)
 		response_refuse(client, reason, NULL);
-	else if (outdated(client, answer))
+	else if (principal_is_outdated(client, client->feed_mark, answer))
 		confirm(client, answer);
 	else
-		seat(client, answer);
+		settle(client, answer);
 }
 
-static CredentialOptions
-credential_options(const Config *config)
+/* Who it is comes with the request: ask whether that is so, and for the path
+ * of a group, whether it may go there. */
+static Call *
+ask_about(Client *client, const Credential *credential, Slice group)
 {
-	return (CredentialOptions){
-		.header_keywords = config->header_keywords,
-		.allow_query_token = config->allow_query_token,
-		.allow_query_django_session = config->allow_query_django_session,
-		.jwt_cookie = config->jwt_cookie,
-		.session_cookie = config->session_cookie,
-	};
+	Calls *calls = client->env->calls;
+	Slice  value = {credential->value, credential->len};
+
+	if (client->mode == CLIENT_V1)
+		return calls_identify(calls, credential->kind, value,
+							  time_left_ms(client), on_admit_answer, client);
+	return calls_admit(calls, credential->kind,
+					   credential->status == CREDENTIAL_NONE ? SLICE_NONE
+															 : value,
+					   group, time_left_ms(client), on_admit_answer, client);
 }
 
 static void
 ask(Client *client)
 {
 	ClientEnv		 *env = client->env;
-	CredentialOptions options = credential_options(env->config);
+	CredentialOptions options = principal_credential_options(env->config);
 	Credential		  credential;
 	HttpRequest		  request;
 	Handshake		  plan;
@@ -342,6 +263,13 @@ ask(Client *client)
 		response_refuse(client, reason, detail);
 		return;
 	}
+	if (client->mode == CLIENT_V1 && credential.status == CREDENTIAL_NONE)
+	{
+		/* its first message will say */
+		if (switch_protocol(client, CLIENT_GREETING))
+			inbound_resume(client);
+		return;
+	}
 	if (!feed_health(env->feed).ready)
 	{
 		/* admission_on_feed_ready comes back, or the deadline */
@@ -349,12 +277,7 @@ ask(Client *client)
 		return;
 	}
 	client->feed_mark = feed_mark(env->feed);
-	client->call =
-		calls_admit(env->calls, credential.kind,
-					credential.status == CREDENTIAL_NONE
-						? SLICE_NONE
-						: (Slice){credential.value, credential.len},
-					plan.group, time_left_ms(client), on_admit_answer, client);
+	client->call = ask_about(client, &credential, plan.group);
 	credential_wipe(&credential);
 	if (client->call == NULL)
 		response_refuse(client, "overloaded", NULL);
@@ -374,7 +297,7 @@ admission_on_feed_ready(ClientEnv *env)
 }
 
 static void
-begin_join(Client *client)
+begin(Client *client, ClientMode mode)
 {
 	ClientEnv *env = client->env;
 	Slice	   address = {(const char *) client->address.ip,
@@ -391,13 +314,14 @@ begin_join(Client *client)
 		response_refuse(client, "overloaded", NULL);
 		return;
 	}
-	if (!limit_acquire(&env->addresses, address,
-					   env->config->max_connections_per_address))
+	client->address_limit = limit_hold(
+		&env->addresses, address, env->config->max_connections_per_address);
+	if (client->address_limit == NULL)
 	{
 		response_refuse(client, "too_many_connections", NULL);
 		return;
 	}
-	client->address_counted = true;
+	client->mode = mode;
 	client_enter(client, CLIENT_ADMITTING);
 	ask(client);
 }
@@ -425,7 +349,8 @@ on_head(Client *client)
 	handshake_plan(&plan, &request);
 	switch (plan.action)
 	{
-		case HANDSHAKE_JOIN: begin_join(client); return;
+		case HANDSHAKE_JOIN: begin(client, CLIENT_RAW); return;
+		case HANDSHAKE_OPEN: begin(client, CLIENT_V1); return;
 		case HANDSHAKE_HEALTHZ: response_healthz(client); return;
 		case HANDSHAKE_READYZ: response_readyz(client); return;
 		case HANDSHAKE_REFUSE:

@@ -19,8 +19,4 @@ void admission_on_feed_ready(ClientEnv *env);
 /* The plain channel of this group is LISTENed to, or cannot be. */
 void admission_on_listening(ClientEnv *env, Slice group, bool ok);
 
-/* The rules changed: its group is fed by a plain channel now, or no more.
- * May close it. */
-void admission_set_plain(Client *client, bool plain);
-
 #endif

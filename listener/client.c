@@ -391,8 +391,7 @@ client_say(Client *client, ProtocolText *text)
 	uint8_t header[WS_MAX_HEADER];
 	size_t	header_len = ws_frame_header(header, WS_TEXT, text->len);
 	/* One frame: of two the second could be dropped without the first. */
-	Frame *frame =
-		text->failed ? NULL : frame_create(header_len + text->len);
+	Frame *frame = text->failed ? NULL : frame_create(header_len + text->len);
 
 	if (frame == NULL || !frame_append(&frame, header, header_len) ||
 		!frame_append(&frame, text->bytes, text->len))

@@ -122,7 +122,7 @@ struct Client
 	ClientMode	mode;
 	bool		doomed;
 	bool		doubted; /* who it is has to be asked about: see recheck.c */
-	bool		lapsed; /* its end has come; asked whether it was put off */
+	bool		lapsed;	 /* its end has come; asked whether it was put off */
 	bool		awaiting_pong;
 	uint16_t	doom_code;
 	const char *doom_reason; /* static */

@@ -93,8 +93,8 @@ conversation_welcome(Client *client, const char *id)
 		.connection = connection,
 	};
 
-	snprintf(connection, sizeof(connection), "%s.%llu", client->env->listener_id,
-			 (unsigned long long) client->id);
+	snprintf(connection, sizeof(connection), "%s.%llu",
+			 client->env->listener_id, (unsigned long long) client->id);
 	protocol_write_welcome(&text, id, &welcome);
 	client_say(client, &text);
 	client_log(client, LOG_LEVEL_INFO, "connected as %s%s%s%s by %s",
@@ -348,12 +348,12 @@ identify(Client *client, const ProtocolRequest *asked,
 	if (request != NULL)
 	{
 		request->mark = feed_mark(env->feed);
-		if (request_send(client, request,
-						 calls_identify(
-							 env->calls, credential->kind,
-							 (Slice){credential->value, credential->len},
-							 env->config->auth_timeout_ms, on_identified,
-							 request)))
+		if (request_send(
+				client, request,
+				calls_identify(env->calls, credential->kind,
+							   (Slice){credential->value, credential->len},
+							   env->config->auth_timeout_ms, on_identified,
+							   request)))
 		{
 			if (asked->verb == PROTOCOL_AUTH)
 				transport_pause(client->peer, true);
@@ -508,8 +508,8 @@ on_groups(void *arg, const GroupsAnswer *answer)
 		client_close(client, code, reason);
 	}
 	else
-		for (size_t i = 0; next_name(&names, &name) &&
-						   answers_next_verdict(&rest, &verdict);
+		for (size_t i = 0;
+			 next_name(&names, &name) && answers_next_verdict(&rest, &verdict);
 			 i++)
 			seat_one(client, request_id(request), name, request->since[i],
 					 &verdict);
@@ -653,13 +653,12 @@ send_message(Client *client, const ProtocolRequest *asked)
 	if (request != NULL)
 	{
 		request_add_group(request, &asked->groups[0]);
-		if (request_send(client, request,
-						 calls_receive(env->calls, client->id,
-									   client->occupant.user_id,
-									   seat_group(seat),
-									   payload_type(asked->format), asked->data,
-									   env->config->auth_timeout_ms,
-									   on_received, request)))
+		if (request_send(
+				client, request,
+				calls_receive(env->calls, client->id, client->occupant.user_id,
+							  seat_group(seat), payload_type(asked->format),
+							  asked->data, env->config->auth_timeout_ms,
+							  on_received, request)))
 			return;
 	}
 	free(request);

@@ -163,8 +163,16 @@ hand_out_urgent(void *arg, const Notice *notice)
 		case NOTICE_ENDS_SOONER:
 			handler->on_ends_sooner(feed->arg, notice->key);
 			return;
+		case NOTICE_RECHECK_GROUP:
+			handler->on_recheck_group(feed->arg, notice->key);
+			return;
+		case NOTICE_RECHECK_USER:
+			handler->on_recheck_user(feed->arg, notice->key);
+			return;
 		case NOTICE_MESSAGE:
 		case NOTICE_CHUNK:
+		case NOTICE_JOINED:
+		case NOTICE_LEFT:
 		case NOTICE_CANARY: return; /* never on this list */
 	}
 }
@@ -177,6 +185,13 @@ hand_out_message(void *arg, const Notice *notice)
 	Slice	 group;
 	FeedType type = FEED_TEXT;
 
+	if (notice->kind == NOTICE_JOINED || notice->kind == NOTICE_LEFT)
+	{
+		feed->handler.on_presence(feed->arg, notice->key,
+								  notice->kind == NOTICE_JOINED,
+								  notice->payload);
+		return;
+	}
 	switch (notice->type)
 	{
 		case NOTICE_TEXT: type = FEED_TEXT; break;

@@ -4,9 +4,10 @@
  *	  What PostgreSQL announces, put in order: revocations first.
  *
  * The feed owns the connection that LISTENs.  It collects what the reads of a
- * turn brought and hands it out in feed_turn(): first revocations, kicks and
- * changed policies, then messages in the order of their commits.  So "remove
- * Bob; post the secret" in one transaction never shows Bob the secret.
+ * turn brought and hands it out in feed_turn(): first revocations, kicks,
+ * changed policies and rechecks, then messages in the order of their commits.
+ *So "remove Bob; post the secret" in one transaction never shows Bob the
+ *secret.
  *
  * It is ready when it LISTENs to everything it should and has heard itself on
  * the shared channel.  What was announced while it was not ready is lost, which
@@ -52,6 +53,11 @@ typedef struct FeedHandler
 	void (*on_kick)(void *arg, Slice group, Slice user_id);
 	void (*on_policy)(void *arg, Slice category);
 	void (*on_ends_sooner)(void *arg, Slice credential_id);
+	/* the site says: ask about these again */
+	void (*on_recheck_group)(void *arg, Slice group);
+	void (*on_recheck_user)(void *arg, Slice user_id);
+	/* in order with the messages; user is a JSON object */
+	void (*on_presence)(void *arg, Slice group, bool joined, Slice user);
 	/* LISTENing; after_gap: something may have been missed, recheck everybody
 	 */
 	void (*on_ready)(void *arg, bool after_gap);

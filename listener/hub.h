@@ -52,9 +52,9 @@ struct HubGroup
 	uint32_t	member_cap;
 	uint32_t	format_count[HUB_FORMAT_COUNT]; /* members of each format */
 	bool		plain; /* its name is LISTENed to as a channel */
-	Frame	 *turn[HUB_FORMAT_COUNT]; /* this turn's frames, or NULL; fanout
-									   * writes and flushes */
-	HubGroup *next_dirty;	   /* see hub_mark_dirty */
+	Frame	   *turn[HUB_FORMAT_COUNT]; /* this turn's frames, or NULL; fanout
+										 * writes and flushes */
+	HubGroup	  *next_dirty;			/* see hub_mark_dirty */
 	HubGroup	 **dirty_link; /* what points at this group, NULL: not dirty */
 	UT_hash_handle hh;
 };

@@ -166,7 +166,9 @@ inbox_add(Inbox *inbox, Slice line, Slice *nonce)
 
 	switch (notice.kind)
 	{
-		case NOTICE_MESSAGE: add_line(&inbox->messages, line); return false;
+		case NOTICE_MESSAGE:
+		case NOTICE_JOINED:
+		case NOTICE_LEFT: add_line(&inbox->messages, line); return false;
 		case NOTICE_CHUNK: add_chunk(inbox, &notice); return false;
 		case NOTICE_REVOKE_CREDENTIAL:
 		case NOTICE_REVOKE_USER:
@@ -174,6 +176,8 @@ inbox_add(Inbox *inbox, Slice line, Slice *nonce)
 		case NOTICE_REVOKE_ALL:
 		case NOTICE_KICK:
 		case NOTICE_ENDS_SOONER:
+		case NOTICE_RECHECK_GROUP:
+		case NOTICE_RECHECK_USER:
 		case NOTICE_POLICY: add_line(&inbox->urgent, line); return false;
 		case NOTICE_CANARY: *nonce = notice.key; return true;
 	}

@@ -23,8 +23,8 @@ typedef struct InboxList
 
 typedef struct Inbox
 {
-	InboxList	   urgent; /* revocations, kicks, policies */
-	InboxList	   messages;
+	InboxList	   urgent;	 /* revocations, kicks, policies, rechecks */
+	InboxList	   messages; /* and who came or went */
 	NoticeAssembly assembly;
 } Inbox;
 

@@ -211,6 +211,37 @@ parse_ends_sooner(Notice *notice, Slice rest)
 	return rest.len > 0;
 }
 
+static bool
+parse_recheck(Notice *notice, Slice rest)
+{
+	Slice what;
+
+	if (!take_id(&rest, &notice->id) || !take_field(&rest, &what) ||
+		rest.len == 0)
+		return false;
+	notice->key = rest;
+	if (slice_equals(what, "u"))
+	{
+		notice->kind = NOTICE_RECHECK_USER;
+		return true;
+	}
+	notice->kind = NOTICE_RECHECK_GROUP;
+	return slice_equals(what, "g") && notice_is_group(rest);
+}
+
+static bool
+parse_presence(Notice *notice, Slice rest)
+{
+	Slice what;
+
+	if (!take_id(&rest, &notice->id) || !take_field(&rest, &what) ||
+		!take_field(&rest, &notice->key) || !notice_is_group(notice->key))
+		return false;
+	notice->payload = rest;
+	notice->kind = slice_equals(what, "j") ? NOTICE_JOINED : NOTICE_LEFT;
+	return rest.len > 0 && (slice_equals(what, "j") || slice_equals(what, "l"));
+}
+
 bool
 notice_parse(Notice *notice, Slice line)
 {
@@ -229,6 +260,8 @@ notice_parse(Notice *notice, Slice line)
 		case 'k': return parse_kick(notice, rest);
 		case 'p': return parse_policy(notice, rest);
 		case 'e': return parse_ends_sooner(notice, rest);
+		case 'q': return parse_recheck(notice, rest);
+		case 's': return parse_presence(notice, rest);
 		case '?':
 			notice->kind = NOTICE_CANARY;
 			notice->key = rest;

@@ -10,6 +10,10 @@
  *	  k <id> <group> <user_id>					kick
  *	  p <id> <category>							a category's rules changed
  *	  e <id> <credential_id>					a credential ends sooner
+ *	  q <id> g <group>							ask about its members again
+ *	  q <id> u <user_id>						ask about a user again
+ *	  s <id> j|l <group> <user>					presence: joined, left; a JSON
+ *												object with user and username
  *	  ? <nonce>									canary
  *
  * One space between fields; the last field is everything that follows.  <type>
@@ -33,6 +37,10 @@ typedef enum NoticeKind
 	NOTICE_KICK,
 	NOTICE_POLICY,
 	NOTICE_ENDS_SOONER,
+	NOTICE_RECHECK_GROUP,
+	NOTICE_RECHECK_USER,
+	NOTICE_JOINED,
+	NOTICE_LEFT,
 	NOTICE_CANARY,
 } NoticeKind;
 
@@ -52,9 +60,10 @@ typedef struct Notice
 	uint32_t   parts;	/* chunk */
 	Slice	   id;		/* all but canary */
 	Slice	   groups;	/* message, first chunk: names with commas between */
-	Slice	   payload; /* message, chunk */
-	Slice	   key; /* credential, user, kind; kick: group; category; nonce */
-	Slice	   user_id; /* kick */
+	Slice	   payload; /* message, chunk; joined, left: the user */
+	Slice	   key;		/* credential, user, kind; category; nonce; kick,
+						 * recheck, joined, left: the group */
+	Slice user_id;		/* kick */
 } Notice;
 
 /* False for anything that is not exactly of one of the forms above. */

@@ -21,8 +21,7 @@ CredentialOptions principal_credential_options(const Config *config);
  * Replaces who it was (usher.v1's refresh).  Returns NULL, or the reason why
  * not (see refusal.h); the client is then who it was.
  */
-const char *principal_set(Client			*client,
-						  const AdmitAnswer *answer) MUST_CHECK;
+const char *principal_set(Client *client, const AdmitAnswer *answer) MUST_CHECK;
 
 /* Whether the answer to a question that was asked at mark may be outdated: see
  * feed_revoked_since(). */

@@ -37,6 +37,14 @@ on_timer(LoopTimer *timer)
 		case CLIENT_LISTENING:
 			response_refuse(client, "database_unavailable", NULL);
 			return;
+		case CLIENT_GREETING:
+			/* it said who it is, and the answer did not come in time */
+			if (client->in_flight != NULL)
+				client_close(client, WS_CLOSE_TRY_AGAIN,
+							 "database_unavailable");
+			else
+				client_close(client, WS_CLOSE_AUTH_TIMEOUT, "auth_timeout");
+			return;
 		case CLIENT_OPEN: client_on_deadline(client); return;
 		case CLIENT_CLOSING: client_drop(client, "close timeout"); return;
 		case CLIENT_FINISHING: client_drop(client, NULL); return;
@@ -55,6 +63,7 @@ on_data(void *owner, uint8_t *bytes, size_t len)
 		case CLIENT_REQUEST:
 		case CLIENT_ADMITTING:
 		case CLIENT_LISTENING: admission_on_data(client, bytes, len); return;
+		case CLIENT_GREETING:
 		case CLIENT_OPEN:
 		case CLIENT_CLOSING: inbound_on_data(client, bytes, len); return;
 		case CLIENT_FINISHING:
@@ -80,11 +89,12 @@ on_closed(void *owner)
 	{
 		case CLIENT_OPEN:
 			client_log_end(client, "closed with", 1006, "connection ended");
-			client_abandon_messages(client);
+			client_in_flight_abandon(client);
 			break;
 		case CLIENT_REQUEST:
 		case CLIENT_ADMITTING:
 		case CLIENT_LISTENING:
+		case CLIENT_GREETING:
 			client_log(client, LOG_LEVEL_INFO,
 					   "closed: gave up before it was admitted");
 			break;
@@ -115,6 +125,7 @@ reception_close(Client *client, uint16_t code, const char *reason)
 			return;
 		case CLIENT_ADMITTING:
 		case CLIENT_LISTENING: response_refuse(client, reason, NULL); return;
+		case CLIENT_GREETING:
 		case CLIENT_OPEN: client_close(client, code, reason); return;
 		case CLIENT_CLOSING:
 		case CLIENT_FINISHING:

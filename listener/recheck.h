@@ -5,8 +5,9 @@
  *
  * Asked for everybody after the feed has missed something (PostgreSQL was
  * away), for the members of a category whose policy changed, for a group or a
- * user that a site names, for a credential that ends sooner, and, where its end may have been put off, when it comes.
- * Clients wait in a list; a bounded number of questions is under way at once.
+ * user that a site names, for a credential that ends sooner, and, where its end
+ *may have been put off, when it comes. Clients wait in a list; a bounded number
+ *of questions is under way at once.
  *
  *-------------------------------------------------------------------------
  */

@@ -129,6 +129,7 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 					return true;
 				break;
 			case NOTICE_REVOKE_USER:
+			case NOTICE_RECHECK_USER:
 				if (has_user && one->hash == user_hash)
 					return true;
 				break;
@@ -144,10 +145,13 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 				if (has_user)
 					return true;
 				break;
-			case NOTICE_POLICY: return true;
+			case NOTICE_POLICY:
+			case NOTICE_RECHECK_GROUP: return true;
 			case NOTICE_MESSAGE:
 			case NOTICE_CHUNK:
 			case NOTICE_KICK:
+			case NOTICE_JOINED:
+			case NOTICE_LEFT:
 			case NOTICE_CANARY: break; /* revoke nothing */
 		}
 	}

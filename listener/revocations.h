@@ -36,8 +36,9 @@ typedef struct Revocations
 
 /*
  * revocations_add
- *		Remember a NOTICE_REVOKE_... or NOTICE_ENDS_SOONER with its key, or a
- *		NOTICE_POLICY, which counts for everybody.
+ *		Remember a NOTICE_REVOKE_..., NOTICE_ENDS_SOONER or NOTICE_RECHECK_USER
+ *		with its key, or a NOTICE_POLICY or NOTICE_RECHECK_GROUP, which count
+ *		for everybody.
  *
  * What cannot be kept (too many, no memory, too old) is forgotten in a way that
  * revocations_since() then answers true.

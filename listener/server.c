@@ -20,15 +20,18 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 #include "acceptor.h"
 #include "admission.h"
 #include "client.h"
+#include "conversation.h"
 #include "credentials.h"
 #include "fanout.h"
 #include "log.h"
 #include "pglink.h"
+#include "raw.h"
 #include "reception.h"
 #include "recheck.h"
 #include "tls.h"
@@ -110,13 +113,17 @@ on_revoke(void *arg, FeedRevoke what, Slice key)
 }
 
 static void
-doom_kicked(HubOccupant *occupant, void *arg)
+kick(HubOccupant *occupant, void *arg)
 {
 	Client		*client = client_of_occupant(occupant);
 	const Slice *group = arg;
+	Seat		*seat = seat_find(client, *group);
 
-	if (client->member.group != NULL &&
-		slice_equals(*group, client->member.group->name))
+	if (seat == NULL)
+		return;
+	if (client->mode == CLIENT_V1)
+		conversation_expel(seat, "kicked");
+	else
 		client_doom(client, WS_CLOSE_REVOKED, "kicked");
 }
 
@@ -125,7 +132,7 @@ on_kick(void *arg, Slice group, Slice user_id)
 {
 	Server *server = arg;
 
-	hub_each(server->env.hub, HUB_BY_USER, user_id, doom_kicked, &group);
+	hub_each(server->env.hub, HUB_BY_USER, user_id, kick, &group);
 	reception_close_doomed(&server->env);
 }
 
@@ -143,6 +150,30 @@ on_ends_sooner(void *arg, Slice credential_id)
 	Server *server = arg;
 
 	recheck_credential(&server->env, credential_id);
+}
+
+static void
+on_recheck_group(void *arg, Slice group)
+{
+	Server *server = arg;
+
+	recheck_group(&server->env, group);
+}
+
+static void
+on_recheck_user(void *arg, Slice user_id)
+{
+	Server *server = arg;
+
+	recheck_user(&server->env, user_id);
+}
+
+static void
+on_presence(void *arg, Slice group, bool joined, Slice user)
+{
+	Server *server = arg;
+
+	fanout_add_presence(&server->env, group, joined, user);
 }
 
 static void
@@ -178,6 +209,9 @@ static const FeedHandler feed_handler = {
 	.on_kick = on_kick,
 	.on_policy = on_policy,
 	.on_ends_sooner = on_ends_sooner,
+	.on_recheck_group = on_recheck_group,
+	.on_recheck_user = on_recheck_user,
+	.on_presence = on_presence,
 	.on_ready = on_feed_ready,
 	.on_down = on_feed_down,
 	.on_listening = on_listening,
@@ -327,6 +361,19 @@ take_connection(void *arg, int fd, bool tls, const PeerAddress *address)
 	reception_accept(&server->env, fd, tls, address);
 }
 
+/* A name that no other process has had. */
+static bool
+name_listener(ClientEnv *env)
+{
+	uint64_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t) sizeof(number))
+		return false;
+	snprintf(env->listener_id, sizeof(env->listener_id), "%016llx",
+			 (unsigned long long) number);
+	return true;
+}
+
 static bool
 start(Server *server, char *error, size_t error_cap)
 {
@@ -352,9 +399,13 @@ start(Server *server, char *error, size_t error_cap)
 	env->config = config;
 	env->requests.end = &env->requests.first;
 	env->rechecks.end = &env->rechecks.first;
+	env->on_message[CLIENT_RAW] = raw_on_message;
+	env->on_message[CLIENT_V1] = conversation_on_message;
 	env->loop = loop_create();
 	env->hub = hub_create();
-	if (env->loop == NULL || env->hub == NULL)
+	env->roster = roster_create();
+	if (env->loop == NULL || env->hub == NULL || env->roster == NULL ||
+		!name_listener(env))
 		return false;
 	/* First of all: whoever is told that we listen may ask us to stop. */
 	if (!loop_on_signal(env->loop, SIGTERM, on_stop_signal, server) ||
@@ -397,6 +448,7 @@ stop(Server *server)
 	calls_destroy(env->calls);
 	transport_destroy(env->transport);
 	hub_destroy(env->hub);
+	roster_destroy(env->roster);
 	limit_table_fini(&env->users);
 	limit_table_fini(&env->addresses);
 	loop_destroy(env->loop);
