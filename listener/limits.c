@@ -14,8 +14,12 @@
 struct LimitKey
 {
 	UT_hash_handle hh;
-	uint32_t	   count; /* never 0 while it is in the table */
-	char		   bytes[];
+	uint32_t	   count; /* 0 only while it lingers */
+	uint32_t	   used;
+	TokenBucket	   messages;
+	TokenBucket	   bytes;
+	LimitKey	  *older, *newer; /* while it lingers */
+	char		   name[];
 };
 
 /*
@@ -24,17 +28,16 @@ struct LimitKey
  */
 #define TOKEN ((uint64_t) 1000)
 
-bool
-limit_take(TokenBucket *bucket, uint32_t rate_per_second, uint32_t burst,
-		   uint64_t now_ms, uint64_t *retry_after_ms)
+uint64_t
+limit_wait_ms(TokenBucket *bucket, uint64_t tokens, uint64_t rate_per_second,
+			  uint64_t burst, uint64_t now_ms)
 {
 	uint64_t room = (burst == 0 ? 1 : burst) * TOKEN;
+	uint64_t wanted = tokens * TOKEN < room ? tokens * TOKEN : room;
 	uint64_t elapsed_ms;
 
-	if (retry_after_ms != NULL)
-		*retry_after_ms = 0;
 	if (rate_per_second == 0)
-		return true;
+		return 0;
 
 	/* A clock that stands still or steps back refills nothing. */
 	if (now_ms > bucket->last_ms)
@@ -51,16 +54,17 @@ limit_take(TokenBucket *bucket, uint32_t rate_per_second, uint32_t burst,
 	if (bucket->used_thousandths > room)
 		bucket->used_thousandths = room;
 
-	if (bucket->used_thousandths + TOKEN <= room)
-	{
-		bucket->used_thousandths += TOKEN;
-		return true;
-	}
-	if (retry_after_ms != NULL)
-		*retry_after_ms =
-			(bucket->used_thousandths + TOKEN - room + rate_per_second - 1) /
-			rate_per_second;
-	return false;
+	if (bucket->used_thousandths + wanted <= room)
+		return 0;
+	return (bucket->used_thousandths + wanted - room + rate_per_second - 1) /
+		   rate_per_second;
+}
+
+void
+limit_spend(TokenBucket *bucket, uint64_t tokens, uint64_t rate_per_second)
+{
+	if (rate_per_second != 0)
+		bucket->used_thousandths += tokens * TOKEN;
 }
 
 /* One seed for all tables: a table is a pointer, so that it can be zeroed. */
@@ -88,49 +92,118 @@ key_find(const LimitTable *table, Slice key, unsigned hash)
 	return found;
 }
 
-bool
-limit_acquire(LimitTable *table, Slice key, uint32_t max)
+/* Take key off the list of those that linger. */
+static void
+unlink_lingering(LimitTable *table, LimitKey *key)
 {
-	unsigned  hash = key_hash(key);
-	LimitKey *found = key_find(table, key, hash);
+	if (key->older != NULL)
+		key->older->newer = key->newer;
+	else
+		table->oldest = key->newer;
+	if (key->newer != NULL)
+		key->newer->older = key->older;
+	else
+		table->newest = key->older;
+	key->older = key->newer = NULL;
+	table->lingering--;
+}
 
-	if (found != NULL)
-	{
-		if ((max != 0 && found->count >= max) || found->count == UINT32_MAX)
-			return false;
-		found->count++;
-		return true;
-	}
+static void
+key_free(LimitTable *table, LimitKey *key)
+{
+	HASH_DEL(table->keys, key);
+	free(key);
+}
 
-	found = malloc(sizeof(LimitKey) + key.len);
-	if (found == NULL)
-		return false;
-	found->count = 1;
-	if (key.len > 0)
-		memcpy(found->bytes, key.ptr, key.len);
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->keys, found->bytes,
-								(unsigned) key.len, hash, found);
-	if (found->hh.tbl == NULL) /* out of memory: see hashing.h */
+static LimitKey *
+key_create(LimitTable *table, Slice name, unsigned hash)
+{
+	LimitKey *key = calloc(1, sizeof(LimitKey) + name.len);
+
+	if (key == NULL)
+		return NULL;
+	if (name.len > 0)
+		memcpy(key->name, name.ptr, name.len);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->keys, key->name, (unsigned) name.len,
+								hash, key);
+	if (key->hh.tbl == NULL) /* out of memory: see hashing.h */
 	{
-		free(found);
-		return false;
+		free(key);
+		return NULL;
 	}
-	return true;
+	return key;
+}
+
+LimitKey *
+limit_hold(LimitTable *table, Slice name, uint32_t max)
+{
+	unsigned  hash = key_hash(name);
+	LimitKey *key = key_find(table, name, hash);
+
+	if (key == NULL)
+		key = key_create(table, name, hash);
+	else if (key->count == 0)
+		unlink_lingering(table, key);
+	else if ((max != 0 && key->count >= max) || key->count == UINT32_MAX)
+		return NULL;
+	if (key != NULL)
+		key->count++;
+	return key;
+}
+
+void
+limit_drop(LimitTable *table, LimitKey *key)
+{
+	if (key == NULL || --key->count > 0)
+		return;
+	if (key->messages.used_thousandths == 0 && key->bytes.used_thousandths == 0)
+	{
+		key_free(table, key);
+		return;
+	}
+	key->older = table->newest;
+	if (table->newest != NULL)
+		table->newest->newer = key;
+	else
+		table->oldest = key;
+	table->newest = key;
+	if (++table->lingering > LIMIT_MAX_LINGERING)
+	{
+		LimitKey *oldest = table->oldest;
+
+		unlink_lingering(table, oldest);
+		key_free(table, oldest);
+	}
 }
 
 bool
-limit_release(LimitTable *table, Slice key)
+limit_use(LimitKey *key, uint32_t max)
 {
-	LimitKey *found = key_find(table, key, key_hash(key));
-
-	if (found == NULL)
+	if (key == NULL)
+		return true;
+	if (max != 0 && key->used >= max)
 		return false;
-	if (--found->count == 0)
-	{
-		HASH_DEL(table->keys, found);
-		free(found);
-	}
+	key->used++;
 	return true;
+}
+
+void
+limit_unuse(LimitKey *key, uint32_t fewer)
+{
+	if (key != NULL)
+		key->used -= fewer;
+}
+
+TokenBucket *
+limit_messages(LimitKey *key)
+{
+	return &key->messages;
+}
+
+TokenBucket *
+limit_bytes(LimitKey *key)
+{
+	return &key->bytes;
 }
 
 uint32_t
@@ -144,7 +217,7 @@ limit_count(const LimitTable *table, Slice key)
 size_t
 limit_key_count(const LimitTable *table)
 {
-	return HASH_COUNT(table->keys);
+	return HASH_COUNT(table->keys) - table->lingering;
 }
 
 void
@@ -155,7 +228,7 @@ limit_table_fini(LimitTable *table)
 
 	HASH_ITER(hh, table->keys, key, next)
 	{
-		HASH_DEL(table->keys, key);
-		free(key);
+		key_free(table, key);
 	}
+	memset(table, 0, sizeof(*table));
 }

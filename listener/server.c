@@ -34,6 +34,7 @@
 #include "raw.h"
 #include "reception.h"
 #include "recheck.h"
+#include "report.h"
 #include "tls.h"
 
 #define MAX_DESCRIPTORS ((rlim_t) 1 << 20)
@@ -43,6 +44,7 @@ typedef struct Server
 	ClientEnv env;
 	Config	 *config;
 	Acceptor *acceptor;
+	Report	 *report;
 	LoopTimer drain_end;
 	bool	  stopping;
 } Server;
@@ -239,7 +241,7 @@ on_turn(void *arg)
 	recheck_pump(env);
 	client_reap(env);
 	transport_turn(env->transport);
-	if (server->stopping && is_drained(env))
+	if (server->stopping && is_drained(env) && report_finish(server->report))
 		loop_stop(env->loop);
 }
 
@@ -428,6 +430,9 @@ start(Server *server, char *error, size_t error_cap)
 	env->feed = feed_create(env->loop, &feed, &feed_handler, server);
 	if (env->calls == NULL || env->feed == NULL)
 		return false;
+	server->report = report_create(env);
+	if (server->report == NULL)
+		return false;
 	loop_add_turn_step(env->loop, on_turn, server);
 	return true;
 }
@@ -444,6 +449,7 @@ stop(Server *server)
 		reception_close_doomed(env);
 		client_reap(env);
 	}
+	report_destroy(server->report);
 	feed_destroy(env->feed);
 	calls_destroy(env->calls);
 	transport_destroy(env->transport);

@@ -73,6 +73,28 @@ on_ends_sooner(void *arg, Slice credential_id)
 }
 
 static void
+on_recheck_group(void *arg, Slice group)
+{
+	(void) arg;
+	note("group-%.*s ", (int) group.len, group.ptr);
+}
+
+static void
+on_recheck_user(void *arg, Slice user_id)
+{
+	(void) arg;
+	note("user-%.*s ", (int) user_id.len, user_id.ptr);
+}
+
+static void
+on_presence(void *arg, Slice group, bool joined, Slice user)
+{
+	(void) arg;
+	note("%s-%.*s-%.*s ", joined ? "joined" : "left", (int) group.len,
+		 group.ptr, (int) user.len, user.ptr);
+}
+
+static void
 on_ready(void *arg, bool after_gap)
 {
 	(void) arg;
@@ -99,6 +121,9 @@ static const FeedHandler handler = {
 	.on_kick = on_kick,
 	.on_policy = on_policy,
 	.on_ends_sooner = on_ends_sooner,
+	.on_recheck_group = on_recheck_group,
+	.on_recheck_user = on_recheck_user,
+	.on_presence = on_presence,
 	.on_ready = on_ready,
 	.on_down = on_down,
 	.on_listening = on_listening,
@@ -203,11 +228,17 @@ TEST(revocations_of_a_turn_are_handed_out_before_its_messages)
 	fake_notify(link_up, "usher_secret", "k 8 app_1 bob");
 	fake_notify(link_up, "usher_secret", "p 9 app");
 	fake_notify(link_up, "usher_secret", "e 10 c7");
+	fake_notify(link_up, "usher_secret", "s 11 j app_1 {}");
+	fake_notify(link_up, "usher_secret", "s 12 l app_1 {}");
+	fake_notify(link_up, "usher_secret", "q 13 g app_1");
+	fake_notify(link_up, "usher_secret", "q 14 u eve");
 	CHECK_STR(said(), "");
 	fake_turn();
 	CHECK_STR(said(), "revoke-u-bob revoke-c-c0ff revoke-k-token revoke-a- "
 					  "kick-app_1-bob policy-app sooner-c7 "
-					  "app_1=hello app_2=hello app_1:{\"a\": 1} app_1#foo ");
+					  "group-app_1 user-eve "
+					  "app_1=hello app_2=hello app_1:{\"a\": 1} app_1#foo "
+					  "joined-app_1-{} left-app_1-{} ");
 	feed_destroy(feed);
 }
 

@@ -134,7 +134,8 @@ TEST(a_freed_group_leaves_the_dirty_list_and_its_frame_is_released)
 		{
 			snprintf(name[i], sizeof(name[i]), "g_%d", i);
 			group[i] = hub_join(hub, &member[i], slice(name[i]));
-			group[i]->turn = frame_create(8);
+			for (int format = 0; format < HUB_FORMAT_COUNT; format++)
+				group[i]->turn[format] = frame_create(8);
 			hub_mark_dirty(hub, group[i]);
 		}
 		CHECK(hub_leave(hub, &member[gone]));
@@ -148,6 +149,24 @@ TEST(a_freed_group_leaves_the_dirty_list_and_its_frame_is_released)
 			hub_leave(hub, &member[i]);
 	}
 	hub_destroy(hub); /* LeakSanitizer looks for the frames */
+}
+
+TEST(a_group_knows_how_many_members_it_has_of_each_form)
+{
+	Hub		 *hub = hub_create();
+	HubMember raw = {.format = HUB_RAW};
+	HubMember v1[2] = {{.format = HUB_V1}, {.format = HUB_V1}};
+	HubGroup *group = hub_join(hub, &raw, slice("g_1"));
+
+	CHECK(hub_join(hub, &v1[0], slice("g_1")) == group);
+	CHECK(hub_join(hub, &v1[1], slice("g_1")) == group);
+	CHECK_INT(group->format_count[HUB_RAW], 1);
+	CHECK_INT(group->format_count[HUB_V1], 2);
+	hub_leave(hub, &raw);
+	hub_leave(hub, &v1[1]);
+	CHECK_INT(group->format_count[HUB_RAW], 0);
+	CHECK_INT(group->format_count[HUB_V1], 1);
+	hub_destroy(hub);
 }
 
 TEST(all_groups_are_walked_once)

@@ -9,6 +9,20 @@ slice(const char *text)
 	return (Slice){text, strlen(text)};
 }
 
+/* Take one token if it is there. */
+static bool
+limit_take(TokenBucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_ms,
+		   uint64_t *retry_ms)
+{
+	uint64_t wait_ms = limit_wait_ms(bucket, 1, rate, burst, now_ms);
+
+	if (wait_ms == 0)
+		limit_spend(bucket, 1, rate);
+	if (retry_ms != NULL)
+		*retry_ms = wait_ms;
+	return wait_ms == 0;
+}
+
 /* How many takes succeed at one moment. */
 static int
 take_all(TokenBucket *bucket, uint32_t rate, uint32_t burst, uint64_t now_ms)
@@ -117,17 +131,39 @@ TEST(a_smaller_burst_after_a_reload_does_not_lock_a_client_out)
 	CHECK_INT(take_all(&bucket, 10, 2, 100), 1);
 }
 
+TEST(many_tokens_are_taken_at_once_or_waited_for)
+{
+	TokenBucket bucket = {0};
+
+	CHECK_INT(limit_wait_ms(&bucket, 800, 1000, 1000, 1), 0);
+	limit_spend(&bucket, 800, 1000);
+	CHECK_INT(limit_wait_ms(&bucket, 800, 1000, 1000, 1), 600);
+	CHECK_INT(limit_wait_ms(&bucket, 200, 1000, 1000, 1), 0);
+	CHECK_INT(limit_wait_ms(&bucket, 800, 1000, 1000, 601), 0);
+	/* more than the bucket holds: a full bucket will do */
+	CHECK_INT(limit_wait_ms(&bucket, 5000, 1000, 1000, 601), 200);
+	CHECK_INT(limit_wait_ms(&bucket, 5000, 1000, 1000, 801), 0);
+}
+
+static bool
+hold(LimitTable *table, const char *name, uint32_t max)
+{
+	return limit_hold(table, slice(name), max) != NULL;
+}
+
 TEST(a_key_is_held_up_to_its_limit_and_again_after_a_release)
 {
 	LimitTable table = {0};
+	LimitKey  *key = limit_hold(&table, slice("42"), 2);
 
-	CHECK(limit_acquire(&table, slice("42"), 2));
-	CHECK(limit_acquire(&table, slice("42"), 2));
-	CHECK(!limit_acquire(&table, slice("42"), 2));
+	CHECK(key != NULL);
+	CHECK(limit_hold(&table, slice("42"), 2) == key);
+	CHECK(!hold(&table, "42", 2));
 	CHECK_INT(limit_count(&table, slice("42")), 2);
-	CHECK(limit_acquire(&table, slice("43"), 2));
-	CHECK(limit_release(&table, slice("42")));
-	CHECK(limit_acquire(&table, slice("42"), 2));
+	CHECK(hold(&table, "43", 2));
+	limit_drop(&table, key);
+	CHECK(hold(&table, "42", 2));
+	limit_drop(&table, NULL);
 	limit_table_fini(&table);
 	CHECK_INT(limit_count(&table, slice("42")), 0);
 }
@@ -137,9 +173,9 @@ TEST(without_a_limit_keys_are_counted_for_a_limit_to_come)
 	LimitTable table = {0};
 
 	for (int i = 0; i < 5; i++)
-		CHECK(limit_acquire(&table, slice("42"), 0));
-	CHECK(!limit_acquire(&table, slice("42"), 5));
-	CHECK(limit_acquire(&table, slice("42"), 6));
+		CHECK(hold(&table, "42", 0));
+	CHECK(!hold(&table, "42", 5));
+	CHECK(hold(&table, "42", 6));
 	limit_table_fini(&table);
 }
 
@@ -147,12 +183,12 @@ TEST(keys_are_bytes_and_not_text)
 {
 	LimitTable table = {0};
 
-	CHECK(limit_acquire(&table, (Slice){"a\0b", 3}, 1));
-	CHECK(limit_acquire(&table, (Slice){"a\0c", 3}, 1));
-	CHECK(limit_acquire(&table, (Slice){"a", 1}, 1));
-	CHECK(limit_acquire(&table, (Slice){"", 0}, 1));
-	CHECK(!limit_acquire(&table, (Slice){"a\0b", 3}, 1));
-	CHECK(!limit_acquire(&table, (Slice){"", 0}, 1));
+	CHECK(limit_hold(&table, (Slice){"a\0b", 3}, 1) != NULL);
+	CHECK(limit_hold(&table, (Slice){"a\0c", 3}, 1) != NULL);
+	CHECK(limit_hold(&table, (Slice){"a", 1}, 1) != NULL);
+	CHECK(limit_hold(&table, (Slice){"", 0}, 1) != NULL);
+	CHECK(limit_hold(&table, (Slice){"a\0b", 3}, 1) == NULL);
+	CHECK(limit_hold(&table, (Slice){"", 0}, 1) == NULL);
 	CHECK_INT(limit_key_count(&table), 4);
 	limit_table_fini(&table);
 }
@@ -160,54 +196,105 @@ TEST(keys_are_bytes_and_not_text)
 TEST(a_key_that_nobody_holds_takes_no_memory)
 {
 	LimitTable table = {0};
-	char	   key[32];
+	LimitKey  *keys[1000];
+	char	   name[32];
 
 	for (int i = 0; i < 1000; i++)
 	{
-		snprintf(key, sizeof(key), "user %d", i);
-		CHECK(limit_acquire(&table, slice(key), 1));
+		snprintf(name, sizeof(name), "user %d", i);
+		keys[i] = limit_hold(&table, slice(name), 1);
+		CHECK(keys[i] != NULL);
 	}
 	CHECK_INT(limit_key_count(&table), 1000);
 	for (int i = 0; i < 1000; i++)
-	{
-		snprintf(key, sizeof(key), "user %d", i);
-		CHECK(limit_release(&table, slice(key)));
-	}
+		limit_drop(&table, keys[i]);
 	CHECK_INT(limit_key_count(&table), 0);
 	CHECK(table.keys == NULL); /* and LeakSanitizer looks at the rest */
 }
 
-TEST(releasing_what_nobody_holds_is_reported)
+TEST(whoever_comes_back_finds_the_bucket_as_it_was_left)
 {
 	LimitTable table = {0};
+	LimitKey  *key = limit_hold(&table, slice("42"), 1);
 
-	CHECK(!limit_release(&table, slice("42")));
-	CHECK(limit_acquire(&table, slice("42"), 1));
-	CHECK(limit_release(&table, slice("42")));
-	CHECK(!limit_release(&table, slice("42")));
+	CHECK_INT(take_all(limit_messages(key), 10, 5, 1000), 5);
+	CHECK_INT(take_all(limit_bytes(key), 10, 5, 1000), 5);
+	limit_drop(&table, key);
+	CHECK_INT(limit_key_count(&table), 0);
+	CHECK_INT(limit_count(&table, slice("42")), 0);
+	key = limit_hold(&table, slice("42"), 1);
+	CHECK(key != NULL);
+	CHECK_INT(take_all(limit_messages(key), 10, 5, 1000), 0);
+	CHECK_INT(take_all(limit_bytes(key), 10, 5, 1100), 1);
+	CHECK(!hold(&table, "42", 1));
+	limit_drop(&table, key);
+	limit_table_fini(&table);
+}
+
+TEST(only_the_last_keys_linger)
+{
+	LimitTable table = {0};
+	char	   name[32];
+
+	for (int i = 0; i < LIMIT_MAX_LINGERING + 5; i++)
+	{
+		LimitKey *key;
+
+		snprintf(name, sizeof(name), "user %d", i);
+		key = limit_hold(&table, slice(name), 1);
+		CHECK(key != NULL);
+		CHECK_INT(take_all(limit_messages(key), 1, 1, 1), 1);
+		limit_drop(&table, key);
+	}
+	CHECK_INT(table.lingering, LIMIT_MAX_LINGERING);
+	CHECK_INT(take_all(limit_messages(limit_hold(&table, slice("user 4"), 1)),
+					   1, 1, 1),
+			  1);
+	CHECK_INT(take_all(limit_messages(limit_hold(&table, slice("user 5"), 1)),
+					   1, 1, 1),
+			  0);
+	limit_table_fini(&table);
+}
+
+TEST(what_the_holders_have_between_them_is_limited)
+{
+	LimitTable table = {0};
+	LimitKey  *key = limit_hold(&table, slice("42"), 0);
+
+	CHECK(limit_hold(&table, slice("42"), 0) == key);
+	CHECK(limit_use(key, 2));
+	CHECK(limit_use(key, 2));
+	CHECK(!limit_use(key, 2));
+	CHECK(limit_use(key, 0));
+	limit_unuse(key, 2);
+	CHECK(limit_use(key, 2));
+	CHECK(!limit_use(key, 2));
+	CHECK(limit_use(NULL, 1));
+	limit_unuse(NULL, 1);
+	limit_table_fini(&table);
 }
 
 TEST(out_of_memory_refuses_and_counts_nothing)
 {
 	LimitTable table = {0};
 
-	CHECK(limit_acquire(&table, slice("there"), 0));
+	CHECK(hold(&table, "there", 0));
 	for (long i = 0; i < 3; i++)
 	{
 		LimitTable fresh = {0};
 
 		starved = false;
 		starve_after = i;
-		CHECK(!limit_acquire(&fresh, slice("42"), 0));
+		CHECK(!hold(&fresh, "42", 0));
 		starve_after = -1;
 		CHECK(starved);
 		CHECK_INT(limit_key_count(&fresh), 0);
-		CHECK(limit_acquire(&fresh, slice("42"), 1));
+		CHECK(hold(&fresh, "42", 1));
 		limit_table_fini(&fresh);
 	}
 	starve_after = 0;
-	CHECK(!limit_acquire(&table, slice("42"), 0));
-	CHECK(limit_acquire(&table, slice("there"), 0));
+	CHECK(!hold(&table, "42", 0));
+	CHECK(hold(&table, "there", 0));
 	starve_after = -1;
 	CHECK_INT(limit_count(&table, slice("42")), 0);
 	CHECK_INT(limit_count(&table, slice("there")), 2);

@@ -53,6 +53,10 @@ TEST(every_kind_of_notice_is_understood)
 		{"r 1 k token", NOTICE_REVOKE_KIND, "token"},
 		{"p 1 app", NOTICE_POLICY, "app"},
 		{"e 1 00ab", NOTICE_ENDS_SOONER, "00ab"},
+		{"q 1 g app_7", NOTICE_RECHECK_GROUP, "app_7"},
+		{"q 1 u a b", NOTICE_RECHECK_USER, "a b"},
+		{"s 1 j app_7 {}", NOTICE_JOINED, "app_7"},
+		{"s 1 l app_7 {}", NOTICE_LEFT, "app_7"},
 		{"? some nonce", NOTICE_CANARY, "some nonce"},
 		{"k 1 app_7 a b", NOTICE_KICK, "app_7"},
 	};
@@ -68,6 +72,8 @@ TEST(every_kind_of_notice_is_understood)
 	CHECK_SLICE(notice.user_id, "a b");
 	CHECK(notice_parse(&notice, slice("r 1 a")));
 	CHECK_INT(notice.kind, NOTICE_REVOKE_ALL);
+	CHECK(notice_parse(&notice, slice("s 1 j app_7 {\"user\": \"4 2\"}")));
+	CHECK_SLICE(notice.payload, "{\"user\": \"4 2\"}");
 }
 
 TEST(a_line_that_is_not_exactly_of_one_form_is_refused)
@@ -107,6 +113,15 @@ TEST(a_line_that_is_not_exactly_of_one_form_is_refused)
 		"k 1 app_1",
 		"k 1 app_1 ",
 		"k 1 app/1 u",
+		"q 1 g app/1",
+		"q 1 g ",
+		"q 1 u ",
+		"q 1 x y",
+		"q 1",
+		"s 1 j app_7",
+		"s 1 j app_7 ",
+		"s 1 x app_7 {}",
+		"s 1 j app/7 {}",
 		"p 1 ",
 		"e 1 ",
 		"e 1",
