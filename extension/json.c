@@ -565,9 +565,11 @@ json_read_string(const JsonValue *value, JsonCharset encoding, char *out,
 
 	if (cap == 0)
 		return false;
-	out[0] = '\0';
 	if (value->type != JSON_STRING)
+	{
+		out[0] = '\0';
 		return false;
+	}
 	end = at + value->len;
 	while (at < end)
 	{

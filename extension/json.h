@@ -92,7 +92,8 @@ extern JsonStatus json_read_object(const char *text, size_t len,
  * Returns false, and leaves out empty, for another type, or when it holds what
  * a PostgreSQL text cannot (U+0000, half of a surrogate pair) or does not fit
  * cap bytes with the NUL; len + 1 bytes always suffice for JSON_UTF8,
- * 2 * len + 1 for JSON_LATIN1.
+ * 2 * len + 1 for JSON_LATIN1.  For JSON_UTF8 out may be value->text itself:
+ * no character becomes longer by being unescaped.
  */
 extern bool json_read_string(const JsonValue *value, JsonCharset encoding,
 							 char *out, size_t cap, size_t *out_len);

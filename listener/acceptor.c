@@ -70,23 +70,33 @@ address_from(PeerAddress *address, const struct sockaddr_storage *from)
 	}
 }
 
-void
-peer_address_text(const PeerAddress *address, char out[PEER_ADDRESS_TEXT])
+static bool
+is_ipv4(const PeerAddress *address)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0,	 0,
 									   0, 0, 0, 0, 0xff, 0xff};
-	char				 ip[INET6_ADDRSTRLEN] = "";
 
-	if (memcmp(address->ip, mapped, sizeof(mapped)) == 0)
-	{
-		inet_ntop(AF_INET, address->ip + 12, ip, sizeof(ip));
-		snprintf(out, PEER_ADDRESS_TEXT, "%s:%u", ip, address->port);
-	}
+	return memcmp(address->ip, mapped, sizeof(mapped)) == 0;
+}
+
+void
+peer_address_ip_text(const PeerAddress *address, char out[PEER_ADDRESS_TEXT])
+{
+	out[0] = '\0';
+	if (is_ipv4(address))
+		inet_ntop(AF_INET, address->ip + 12, out, PEER_ADDRESS_TEXT);
 	else
-	{
-		inet_ntop(AF_INET6, address->ip, ip, sizeof(ip));
-		snprintf(out, PEER_ADDRESS_TEXT, "[%s]:%u", ip, address->port);
-	}
+		inet_ntop(AF_INET6, address->ip, out, PEER_ADDRESS_TEXT);
+}
+
+void
+peer_address_text(const PeerAddress *address, char out[PEER_ADDRESS_TEXT])
+{
+	char ip[PEER_ADDRESS_TEXT];
+
+	peer_address_ip_text(address, ip);
+	snprintf(out, PEER_ADDRESS_TEXT,
+			 is_ipv4(address) ? "%.45s:%u" : "[%.45s]:%u", ip, address->port);
 }
 
 static void

@@ -28,6 +28,10 @@ typedef struct PeerAddress
 #define PEER_ADDRESS_TEXT 56
 void peer_address_text(const PeerAddress *address, char out[PEER_ADDRESS_TEXT]);
 
+/* The same without the port. */
+void peer_address_ip_text(const PeerAddress *address,
+						  char				 out[PEER_ADDRESS_TEXT]);
+
 /* Takes over fd, which is connected, non-blocking and close-on-exec. */
 typedef void (*AcceptorTake)(void *arg, int fd, bool tls,
 							 const PeerAddress *address);
