@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/resowner.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 #include "broadcast.h"
@@ -33,7 +34,10 @@
 
 PG_FUNCTION_INFO_V1(usher_admit);
 PG_FUNCTION_INFO_V1(usher_recheck_admission);
+PG_FUNCTION_INFO_V1(usher_identify);
+PG_FUNCTION_INFO_V1(usher_admit_groups);
 PG_FUNCTION_INFO_V1(usher_receive);
+PG_FUNCTION_INFO_V1(usher_receive_json);
 PG_FUNCTION_INFO_V1(usher_receive_binary);
 PG_FUNCTION_INFO_V1(usher_can_join);
 PG_FUNCTION_INFO_V1(usher_can_send);
@@ -249,8 +253,8 @@ admission_row(FunctionCallInfo fcinfo, const Admission *admission,
 			  const AskedGroup *group, TimestampTz now)
 {
 	const Identity *identity = &admission->identity;
-	Datum			values[11] = {0};
-	bool			nulls[11] = {false};
+	Datum			values[12] = {0};
+	bool			nulls[12] = {false};
 
 	values[0] = BoolGetDatum(identity->valid);
 	set_text(&values[1], &nulls[1], admission->reason);
@@ -266,6 +270,7 @@ admission_row(FunctionCallInfo fcinfo, const Admission *admission,
 	values[8] = BoolGetDatum(admission->may_join);
 	values[9] = BoolGetDatum(admission->may_send);
 	values[10] = BoolGetDatum(admission->may_join && group->category->plain);
+	values[11] = BoolGetDatum(admission->may_join && group->category->presence);
 	return row_result(fcinfo, values, nulls);
 }
 
@@ -313,6 +318,109 @@ usher_recheck_admission(PG_FUNCTION_ARGS)
 		finish_admission(&admission, &group);
 	}
 	return admission_row(fcinfo, &admission, &group, now);
+}
+
+/* Nobody in particular, without a group to enter. */
+static void
+be_anonymous(Identity *identity)
+{
+	memset(identity, 0, sizeof(*identity));
+	identity->kind = IDENTITY_KIND_ANONYMOUS;
+	identity->valid = true;
+}
+
+Datum
+usher_identify(PG_FUNCTION_ARGS)
+{
+	char	   *kind = cstring_argument(fcinfo, 0);
+	AskedGroup	none = {0};
+	TimestampTz now = GetCurrentTimestamp();
+	Admission	admission = {.may_join = false};
+	Identity   *identity = &admission.identity;
+
+	if (is_anonymous(kind))
+		be_anonymous(identity);
+	else
+	{
+		identity_authenticate(kind, text_argument(fcinfo, 1), now, identity);
+		if (!identity->valid && identity->reason != NULL &&
+			strcmp(identity->reason, IDENTITY_NO_USER_IN_SESSION) == 0)
+			be_anonymous(identity);
+	}
+	admission.reason = identity->reason;
+	return admission_row(fcinfo, &admission, &none, now);
+}
+
+/*
+ * Many groups at once
+ */
+
+/* What is said of each group: one hexadecimal digit. */
+#define RIGHT_JOIN 1
+#define RIGHT_SEND 2
+#define RIGHT_PLAIN 4
+#define RIGHT_PRESENCE 8
+
+/* Ask about one group for an identity that is good. */
+static void
+admit_to_group(const Identity *identity, const char *name, size_t len,
+			   StringInfo rights, StringInfo reasons)
+{
+	AskedGroup group = ask_group(cstring_to_text_with_len(name, (int) len));
+	Admission  admission = {.identity = *identity};
+	int		   digit = 0;
+
+	if (is_anonymous(identity->kind))
+		admit_anonymous(&admission, &group);
+	else
+		finish_admission(&admission, &group);
+	if (admission.may_join)
+		digit = RIGHT_JOIN | (admission.may_send ? RIGHT_SEND : 0) |
+				(group.category->plain ? RIGHT_PLAIN : 0) |
+				(group.category->presence ? RIGHT_PRESENCE : 0);
+	else
+		appendStringInfo(reasons, "%s%s", reasons->len > 0 ? " " : "",
+						 admission.reason);
+	appendStringInfoChar(rights, "0123456789abcdef"[digit]);
+}
+
+Datum
+usher_admit_groups(PG_FUNCTION_ARGS)
+{
+	char		  *kind = cstring_argument(fcinfo, 0);
+	char		  *user_id = cstring_argument(fcinfo, 1);
+	char		  *credential_id = cstring_argument(fcinfo, 2);
+	char		  *groups = cstring_argument(fcinfo, 3);
+	TimestampTz	   now = GetCurrentTimestamp();
+	Identity	   identity;
+	StringInfoData rights;
+	StringInfoData reasons;
+	Datum		   values[5] = {0};
+	bool		   nulls[5] = {false};
+
+	initStringInfo(&rights);
+	initStringInfo(&reasons);
+	if (is_anonymous(kind))
+		be_anonymous(&identity);
+	else
+		identity_recheck(kind, user_id, credential_id, now, &identity);
+
+	while (identity.valid && groups != NULL && *groups != '\0')
+	{
+		size_t len = strcspn(groups, ",");
+
+		CHECK_FOR_INTERRUPTS();
+		admit_to_group(&identity, groups, len, &rights, &reasons);
+		groups += len + (groups[len] == ',' ? 1 : 0);
+	}
+	values[0] = BoolGetDatum(identity.valid);
+	set_text(&values[1], &nulls[1], identity.reason);
+	nulls[2] = !identity.valid || !identity.has_expiry;
+	if (!nulls[2])
+		values[2] = Int64GetDatum(milliseconds_until(identity.expires_at, now));
+	set_text(&values[3], &nulls[3], rights.data);
+	set_text(&values[4], &nulls[4], reasons.data);
+	return row_result(fcinfo, values, nulls);
 }
 
 /*
@@ -365,7 +473,14 @@ receive_row(FunctionCallInfo fcinfo, BroadcastType type)
 	const char	 *reason;
 
 	/* NULL is taken for what an empty frame is. */
-	if (!PG_ARGISNULL(2))
+	if (type == BROADCAST_JSON && !PG_ARGISNULL(2))
+	{
+		Jsonb *jsonb = PG_GETARG_JSONB_P(2);
+
+		message.bytes = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+		message.len = strlen(message.bytes);
+	}
+	else if (!PG_ARGISNULL(2))
 	{
 		struct varlena *payload = PG_GETARG_VARLENA_PP(2);
 
@@ -382,6 +497,12 @@ Datum
 usher_receive(PG_FUNCTION_ARGS)
 {
 	return receive_row(fcinfo, BROADCAST_TEXT);
+}
+
+Datum
+usher_receive_json(PG_FUNCTION_ARGS)
+{
+	return receive_row(fcinfo, BROADCAST_JSON);
 }
 
 Datum

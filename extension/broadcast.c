@@ -69,6 +69,10 @@ PG_FUNCTION_INFO_V1(usher_broadcast_text_many);
 PG_FUNCTION_INFO_V1(usher_broadcast_binary);
 PG_FUNCTION_INFO_V1(usher_broadcast_binary_many);
 PG_FUNCTION_INFO_V1(usher_kick);
+PG_FUNCTION_INFO_V1(usher_recheck);
+PG_FUNCTION_INFO_V1(usher_recheck_user);
+PG_FUNCTION_INFO_V1(usher_recheck_category);
+PG_FUNCTION_INFO_V1(usher_announce_presence);
 PG_FUNCTION_INFO_V1(usher_listener_start);
 PG_FUNCTION_INFO_V1(usher_canary);
 
@@ -156,6 +160,25 @@ void
 broadcast_policy(const char *category)
 {
 	send_notice(psprintf("p %s %s", next_id(), category));
+}
+
+void
+broadcast_recheck_group(const char *group)
+{
+	send_notice(psprintf("q %s g %s", next_id(), group));
+}
+
+void
+broadcast_recheck_user(const char *user_id)
+{
+	send_notice(psprintf("q %s u %s", next_id(), user_id));
+}
+
+void
+broadcast_presence(const char *group, bool joined, const char *user)
+{
+	send_notice(
+		psprintf("s %s %c %s %s", next_id(), joined ? 'j' : 'l', group, user));
 }
 
 /* How much of string fits into room without splitting a character. */
@@ -417,6 +440,38 @@ usher_kick(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 1, "group");
 	broadcast_kick(checked_group(PG_GETARG_DATUM(1)),
 				   TextDatumGetCString(PG_GETARG_DATUM(0)));
+	PG_RETURN_VOID();
+}
+
+Datum
+usher_recheck(PG_FUNCTION_ARGS)
+{
+	require_argument(fcinfo, 0, "group");
+	broadcast_recheck_group(checked_group(PG_GETARG_DATUM(0)));
+	PG_RETURN_VOID();
+}
+
+Datum
+usher_recheck_user(PG_FUNCTION_ARGS)
+{
+	require_argument(fcinfo, 0, "user_id");
+	broadcast_recheck_user(TextDatumGetCString(PG_GETARG_DATUM(0)));
+	PG_RETURN_VOID();
+}
+
+/* Internal and STRICT, as the next one. */
+Datum
+usher_recheck_category(PG_FUNCTION_ARGS)
+{
+	broadcast_policy(TextDatumGetCString(PG_GETARG_DATUM(0)));
+	PG_RETURN_VOID();
+}
+
+Datum
+usher_announce_presence(PG_FUNCTION_ARGS)
+{
+	broadcast_presence(checked_group(PG_GETARG_DATUM(1)), PG_GETARG_BOOL(0),
+					   TextDatumGetCString(PG_GETARG_DATUM(2)));
 	PG_RETURN_VOID();
 }
 

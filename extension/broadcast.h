@@ -55,4 +55,12 @@ extern void broadcast_kick(const char *group, const char *user_id);
 /* The category's rules changed: ask again about its members. */
 extern void broadcast_policy(const char *category);
 
+/* Ask again about the members of a group, or about a user. */
+extern void broadcast_recheck_group(const char *group);
+extern void broadcast_recheck_user(const char *user_id);
+
+/* A user came to a group, or left it; user is a JSON object. */
+extern void broadcast_presence(const char *group, bool joined,
+							   const char *user);
+
 #endif

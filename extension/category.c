@@ -290,11 +290,13 @@ text_or_null(const char *string, char *null)
 
 static void
 store_category(const char *name, const char *join, const char *send,
-			   const char *on_message, const char *type, bool plain)
+			   const char *on_message, const char *type, bool plain,
+			   bool presence)
 {
-	Oid	  argtypes[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID};
-	Datum values[lengthof(argtypes)];
-	char  nulls[lengthof(argtypes)];
+	Oid		   argtypes[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+							 TEXTOID, BOOLOID, BOOLOID};
+	Datum	   values[lengthof(argtypes)];
+	char	   nulls[lengthof(argtypes)];
 	FormerRole former;
 	int		   nest_level;
 
@@ -304,7 +306,8 @@ store_category(const char *name, const char *join, const char *send,
 	values[3] = text_or_null(on_message, &nulls[3]);
 	values[4] = text_or_null(type, &nulls[4]);
 	values[5] = BoolGetDatum(plain);
-	nulls[5] = ' ';
+	values[6] = BoolGetDatum(presence);
+	nulls[5] = nulls[6] = ' ';
 
 	former = role_become_owner();
 	nest_level = NewGUCNestLevel();
@@ -315,13 +318,14 @@ store_category(const char *name, const char *join, const char *send,
 	if (SPI_execute_with_args(
 			"INSERT INTO usher.category "
 			"(name, join_policy, send_policy, on_message, on_message_type, "
-			"plain) VALUES ($1, $2, $3, $4, $5, $6) "
+			"plain, presence) VALUES ($1, $2, $3, $4, $5, $6, $7) "
 			"ON CONFLICT (name) DO UPDATE SET "
 			"join_policy = EXCLUDED.join_policy, "
 			"send_policy = EXCLUDED.send_policy, "
 			"on_message = EXCLUDED.on_message, "
 			"on_message_type = EXCLUDED.on_message_type, "
-			"plain = EXCLUDED.plain",
+			"plain = EXCLUDED.plain, "
+			"presence = EXCLUDED.presence",
 			lengthof(argtypes), argtypes, values, nulls, false,
 			0) != SPI_OK_INSERT)
 		elog(ERROR, "could not store category \"%s\"", name);
@@ -349,8 +353,12 @@ usher_set_category(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(4))
 		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				errmsg("argument \"%s\" must not be null", "plain"));
+	if (PG_ARGISNULL(5))
+		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				errmsg("argument \"%s\" must not be null", "presence"));
 
-	store_category(name, join, send, on_message, type, PG_GETARG_BOOL(4));
+	store_category(name, join, send, on_message, type, PG_GETARG_BOOL(4),
+				   PG_GETARG_BOOL(5));
 	PG_RETURN_VOID();
 }
 

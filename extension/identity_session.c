@@ -19,6 +19,27 @@
 #include "store.h"
 
 /*
+ * The same for a key that was given for a Django session or a JWT: it is good
+ * only while that is.
+ */
+static const char *
+find_issuer(const StoreSession *session, TimestampTz now, StoreUser *user,
+			TimestampTz *expires_at)
+{
+	Identity issuer;
+
+	identity_recheck(session->issuer_kind, session->user_id,
+					 session->issuer_credential, now, &issuer);
+	if (!issuer.valid)
+		return strcmp(issuer.reason, "expired") == 0 ? "expired"
+													 : "unknown_session";
+	if (issuer.has_expiry)
+		*expires_at = issuer.expires_at;
+	return identity_user_refusal(store_user_by_id(session->user_id, user, NULL),
+								 user, true, "unknown_user");
+}
+
+/*
  * NULL and the user of a session key, or the reason why it is refused.
  * *expires_at is when its issuer expires, DT_NOEND if never.
  */
@@ -39,6 +60,8 @@ find_session_user(const StoreSession *session, TimestampTz now, StoreUser *user,
 			refusal = "unknown_session";
 		return refusal;
 	}
+	if (session->issuer_credential != NULL)
+		return find_issuer(session, now, user, expires_at);
 	refusal = identity_user_refusal(
 		store_user_by_id(session->user_id, user,
 						 session->issuer_id != NULL ? &keys : NULL),

@@ -49,6 +49,7 @@ typedef struct Category
 	SiteFunction *on_message;	   /* NULL: pass messages on unchanged */
 	BroadcastType on_message_type; /* what it takes and returns */
 	bool		  plain;
+	bool		  presence; /* who is there is kept and told */
 } Category;
 
 /* A message on its way in or out; bytes are not terminated. */

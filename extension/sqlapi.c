@@ -41,6 +41,7 @@ PG_FUNCTION_INFO_V1(usher_validate_knox);
 PG_FUNCTION_INFO_V1(usher_authenticate);
 PG_FUNCTION_INFO_V1(usher_issue_session);
 PG_FUNCTION_INFO_V1(usher_issue_session_for);
+PG_FUNCTION_INFO_V1(usher_exchange_credential);
 PG_FUNCTION_INFO_V1(usher_purge);
 PG_FUNCTION_INFO_V1(usher_revoke_token);
 PG_FUNCTION_INFO_V1(usher_revoke_session);
@@ -229,13 +230,55 @@ groups_argument(FunctionCallInfo fcinfo, int argument)
 	return groups;
 }
 
-/*
- * Issue a key to the identity, which is valid unless it has a reason.
- * Arguments 1 to 3 are ttl, groups and max_uses.
- */
+/* What a key is to be good for. */
+typedef struct IssueTerms
+{
+	int64	   ttl_us;
+	ArrayType *groups; /* NULL: all */
+	bool	   limited;
+	int32	   max_uses;
+} IssueTerms;
+
+/* They are three arguments, of which this is the first. */
+static IssueTerms
+terms_arguments(FunctionCallInfo fcinfo, int first)
+{
+	IssueTerms terms = {
+		.ttl_us = ttl_argument(fcinfo, first),
+		.groups = groups_argument(fcinfo, first + 1),
+		.limited = !PG_ARGISNULL(first + 2),
+	};
+
+	if (!terms.limited)
+		return terms;
+	terms.max_uses = PG_GETARG_INT32(first + 2);
+	if (terms.max_uses < 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("max_uses must be at least 1"),
+						errhint("Leave it out for any number of uses.")));
+	return terms;
+}
+
+/* What revokes the key, and where to look whether it is still good. */
+static void
+set_issuer(StoreSession *session, const Identity *identity)
+{
+	session->issuer_id = identity->credential_id;
+	if (identity->kind == NULL)
+		return;
+	if (strcmp(identity->kind, IDENTITY_KIND_JWT) == 0)
+	{
+		session->issuer_id = identity->issuer_id;
+		session->issuer_credential = identity->credential_id;
+	}
+	else if (strcmp(identity->kind, IDENTITY_KIND_DJANGO_SESSION) == 0)
+		session->issuer_credential = identity->credential_id;
+}
+
+/* Issue a key to the identity, which is valid unless it has a reason. */
 static Datum
-issue(FunctionCallInfo fcinfo, const Identity *identity, int64 ttl_us,
-	  ArrayType *groups, TimestampTz now)
+issue(FunctionCallInfo fcinfo, const Identity *identity,
+	  const IssueTerms *terms, TimestampTz now)
 {
 	Datum		 values[6] = {0};
 	bool		 nulls[6] = {true, false, false, true, true, true};
@@ -259,11 +302,13 @@ issue(FunctionCallInfo fcinfo, const Identity *identity, int64 ttl_us,
 						errmsg("could not compute a SHA-256 hash")));
 
 	session.user_id = identity->user_id;
-	session.issuer_id = identity->credential_id;
-	session.expires_at = now + ttl_us;
-	session.groups = groups;
-	session.limited = !PG_ARGISNULL(3);
-	session.max_uses = session.limited ? PG_GETARG_INT32(3) : 0;
+	set_issuer(&session, identity);
+	session.expires_at = now + terms->ttl_us;
+	if (identity->has_expiry)
+		session.expires_at = Min(session.expires_at, identity->expires_at);
+	session.groups = terms->groups;
+	session.limited = terms->limited;
+	session.max_uses = terms->max_uses;
 	store_sessions_delete_expired(now, PURGE_PER_ISSUE);
 	store_session_insert(hash, &session, identity->kind, now);
 
@@ -276,49 +321,59 @@ issue(FunctionCallInfo fcinfo, const Identity *identity, int64 ttl_us,
 	return form_row(fcinfo, values, nulls);
 }
 
-static void
-check_max_uses(FunctionCallInfo fcinfo)
-{
-	if (!PG_ARGISNULL(3) && PG_GETARG_INT32(3) < 1)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("max_uses must be at least 1"),
-						errhint("Leave it out for any number of uses.")));
-}
-
 Datum
 usher_issue_session(PG_FUNCTION_ARGS)
 {
-	int64		ttl_us = ttl_argument(fcinfo, 1);
-	ArrayType  *groups = groups_argument(fcinfo, 2);
+	IssueTerms	terms = terms_arguments(fcinfo, 1);
 	TimestampTz now = GetCurrentTimestamp();
 	Identity	identity;
 
-	check_max_uses(fcinfo);
 	identity_authenticate(IDENTITY_KIND_TOKEN,
 						  PG_ARGISNULL(0) ? NULL : PG_GETARG_TEXT_PP(0), now,
 						  &identity);
-	return issue(fcinfo, &identity, ttl_us, groups, now);
+	return issue(fcinfo, &identity, &terms, now);
 }
 
 Datum
 usher_issue_session_for(PG_FUNCTION_ARGS)
 {
-	int64		ttl_us = ttl_argument(fcinfo, 1);
-	ArrayType  *groups = groups_argument(fcinfo, 2);
+	IssueTerms	terms = terms_arguments(fcinfo, 1);
 	TimestampTz now = GetCurrentTimestamp();
 	Identity	identity;
 
-	check_max_uses(fcinfo);
 	identity_of_user(PG_ARGISNULL(0) ? NULL
 									 : text_to_cstring(PG_GETARG_TEXT_PP(0)),
 					 &identity);
-	return issue(fcinfo, &identity, ttl_us, groups, now);
+	return issue(fcinfo, &identity, &terms, now);
+}
+
+/* As usher_issue_session, for a credential of any kind but our own. */
+Datum
+usher_exchange_credential(PG_FUNCTION_ARGS)
+{
+	char *kind = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	IssueTerms	terms = terms_arguments(fcinfo, 2);
+	TimestampTz now = GetCurrentTimestamp();
+	Identity	identity;
+
+	if (kind != NULL && strcmp(kind, IDENTITY_KIND_SESSION) == 0)
+		/* it could outlive itself */
+		identity = (Identity){.reason = "session_not_exchangeable"};
+	else
+		identity_authenticate(kind,
+							  PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1),
+							  now, &identity);
+	if (!identity.valid && identity.reason != NULL &&
+		strcmp(identity.reason, IDENTITY_NO_USER_IN_SESSION) == 0)
+		identity.reason = "no_credentials";
+	return issue(fcinfo, &identity, &terms, now);
 }
 
 Datum
 usher_purge(PG_FUNCTION_ARGS)
 {
 	(void) fcinfo;
+	store_listeners_purge();
 	PG_RETURN_INT64(
 		(int64) store_sessions_delete_expired(GetCurrentTimestamp(), 0));
 }

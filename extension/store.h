@@ -215,15 +215,20 @@ extern uint64 store_delete_knox_of(const char *user_id);
 
 typedef struct StoreSession
 {
-	char	   *user_id;
-	char	   *issuer_id;	 /* or NULL */
-	char	   *issuer_kind; /* read only; or NULL */
+	char *user_id;
+	char *issuer_id;   /* or NULL */
+	char *issuer_kind; /* read only; or NULL */
+	/* of a Django session or a JWT: to ask about it again; or NULL */
+	char	   *issuer_credential;
 	TimestampTz expires_at;
 	ArrayType  *groups; /* or NULL: all */
 	bool		limited;
 	int			max_uses; /* meaningful when limited */
 	int			uses;
 } StoreSession;
+
+/* Forget listeners that have not been heard of for longer than their lease. */
+extern void store_listeners_purge(void);
 
 extern bool store_session_find(const uint8 *hash, StoreSession *session);
 

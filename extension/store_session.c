@@ -41,6 +41,7 @@ probe_session(const uint8 *hash, StoreSession *session)
 		{"max_uses", PROBE_INT4, InvalidOid},
 		{"uses", PROBE_INT4, InvalidOid},
 		{"issuer_kind", PROBE_TEXT, InvalidOid},
+		{"issuer_credential", PROBE_TEXT, InvalidOid},
 	};
 	static const ProbeQuery query = {"usher.session_key", "hash", BYTEAOID, 1,
 									 lengthof(columns),	  columns};
@@ -64,6 +65,7 @@ probe_session(const uint8 *hash, StoreSession *session)
 	session->max_uses = nulls[4] ? 0 : DatumGetInt32(values[4]);
 	session->uses = DatumGetInt32(values[5]);
 	session->issuer_kind = nulls[6] ? NULL : DatumGetCString(values[6]);
+	session->issuer_credential = nulls[7] ? NULL : DatumGetCString(values[7]);
 	return result;
 }
 
@@ -87,7 +89,7 @@ store_session_find(const uint8 *hash, StoreSession *session)
 	store_prepared(
 		&plan,
 		"SELECT user_id, issuer_id, expires_at, groups, max_uses, uses,"
-		" issuer_kind"
+		" issuer_kind, issuer_credential"
 		" FROM usher.session_key"
 		" WHERE hash OPERATOR(pg_catalog.=) $1",
 		1, types);
@@ -115,6 +117,7 @@ store_session_find(const uint8 *hash, StoreSession *session)
 		session->max_uses = isnull ? 0 : DatumGetInt32(value);
 		session->uses = DatumGetInt32(store_column(0, 6, &isnull));
 		session->issuer_kind = store_copy_text(0, 7, caller);
+		session->issuer_credential = store_copy_text(0, 8, caller);
 	}
 	SPI_finish();
 	return found;
@@ -141,20 +144,26 @@ store_session_insert(const uint8 *hash, const StoreSession *session,
 					 const char *issuer_kind, TimestampTz now)
 {
 	static SPIPlanPtr plan = NULL;
-	Oid	  types[8] = {BYTEAOID,		  TEXTOID,		  TEXTOID,		TEXTOID,
-					  TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTARRAYOID, INT4OID};
-	Datum values[8] = {0};
-	char  nulls[9] = "        ";
+	Oid				  types[9] = {BYTEAOID,		TEXTOID,		TEXTOID,
+								  TEXTOID,		TIMESTAMPTZOID, TIMESTAMPTZOID,
+								  TEXTARRAYOID, INT4OID,		TEXTOID};
+	Datum			  values[9] = {0};
+	char			  nulls[10] = "         ";
 
 	values[0] = hash_param(hash);
 	values[1] = CStringGetTextDatum(session->user_id);
 	if (session->issuer_id != NULL)
-	{
 		values[2] = CStringGetTextDatum(session->issuer_id);
-		values[3] = CStringGetTextDatum(issuer_kind);
-	}
 	else
-		nulls[2] = nulls[3] = 'n';
+		nulls[2] = 'n';
+	if (session->issuer_id != NULL || session->issuer_credential != NULL)
+		values[3] = CStringGetTextDatum(issuer_kind);
+	else
+		nulls[3] = 'n';
+	if (session->issuer_credential != NULL)
+		values[8] = CStringGetTextDatum(session->issuer_credential);
+	else
+		nulls[8] = 'n';
 	values[4] = TimestampTzGetDatum(now);
 	values[5] = TimestampTzGetDatum(session->expires_at);
 	if (session->groups != NULL)
@@ -167,9 +176,10 @@ store_session_insert(const uint8 *hash, const StoreSession *session,
 		nulls[7] = 'n';
 	store_change_rows(&plan,
 					  "INSERT INTO usher.session_key (hash, user_id, issuer_id,"
-					  " issuer_kind, created_at, expires_at, groups, max_uses)"
-					  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-					  8, types, values, nulls);
+					  " issuer_kind, created_at, expires_at, groups, max_uses,"
+					  " issuer_credential)"
+					  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+					  9, types, values, nulls);
 }
 
 uint64
@@ -250,4 +260,15 @@ store_sessions_delete_expired(TimestampTz now, int limit)
 		" ORDER BY k.expires_at USING OPERATOR(pg_catalog.<)"
 		" LIMIT $2 FOR UPDATE SKIP LOCKED))",
 		2, types, values, limit > 0 ? NULL : " n");
+}
+
+void
+store_listeners_purge(void)
+{
+	static SPIPlanPtr plan = NULL;
+
+	store_connect();
+	store_prepared(&plan, "SELECT usher.forget_dead_listeners()", 0, NULL);
+	store_execute(plan, NULL, NULL, false, 0);
+	SPI_finish();
 }

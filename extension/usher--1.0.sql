@@ -115,7 +115,8 @@ CREATE TABLE usher.session_key (
 	expires_at timestamptz NOT NULL,
 	groups text[],
 	max_uses integer CHECK (max_uses >= 1),
-	uses integer NOT NULL DEFAULT 0
+	uses integer NOT NULL DEFAULT 0,
+	issuer_credential text
 );
 CREATE INDEX session_key_expires_at ON usher.session_key (expires_at);
 CREATE INDEX session_key_user_id ON usher.session_key (user_id);
@@ -285,7 +286,7 @@ CREATE FUNCTION usher.purge() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_purge';
-COMMENT ON FUNCTION usher.purge() IS 'remove expired session keys';
+COMMENT ON FUNCTION usher.purge() IS 'remove expired session keys, and what is left of listeners that died';
 
 -- ==== revoke ====
 
@@ -580,10 +581,10 @@ END
 $$;
 COMMENT ON FUNCTION usher.lend_table(regclass, text[], boolean) IS 'internal: grants usher_owner what it needs of a table';
 
--- watch_table: creates a trigger that fires ALWAYS, also while
+-- install_trigger: creates a trigger that fires ALWAYS, also while
 -- session_replication_role is replica, as bulk loaders and logical
 -- replication set it: a revocation is never optional.
-CREATE FUNCTION usher.watch_table(
+CREATE FUNCTION usher.install_trigger(
 	relation regclass, name text, event text, action text)
 RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -595,7 +596,7 @@ BEGIN
 	EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', relation, name);
 END
 $$;
-COMMENT ON FUNCTION usher.watch_table(regclass, text, text, text) IS 'internal: puts a trigger on a table';
+COMMENT ON FUNCTION usher.install_trigger(regclass, text, text, text) IS 'internal: puts a trigger on a table';
 
 -- release_table: takes back what attach_django gave and put on a table.  A
 -- table that is gone took them along.
@@ -939,22 +940,22 @@ BEGIN
 		site.user_table,
 		ARRAY[site.user_key, site.username_column, site.active_column,
 			  site.password_column, site.jwt_user_column], false);
-	PERFORM usher.watch_table(
+	PERFORM usher.install_trigger(
 		site.user_table, 'usher_revoke', 'UPDATE OR DELETE',
 		format('ROW EXECUTE FUNCTION usher.on_user_change(%L, %L, %L, %L, %L)',
 			   site.user_key, coalesce(site.active_column, ''),
 			   coalesce(site.password_column, ''),
 			   coalesce(site.username_column, ''),
 			   coalesce(site.jwt_user_column, '')));
-	PERFORM usher.watch_table(
+	PERFORM usher.install_trigger(
 		site.user_table, 'usher_truncate', 'TRUNCATE',
 		'STATEMENT EXECUTE FUNCTION usher.on_user_truncate()');
 	IF site.token_table IS NOT NULL THEN
 		PERFORM usher.lend_table(site.token_table, '{key,user_id}', true);
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.token_table, 'usher_revoke', 'UPDATE OR DELETE',
 			'ROW EXECUTE FUNCTION usher.on_token_change(''key'', ''user_id'')');
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.token_table, 'usher_truncate', 'TRUNCATE',
 			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''token'')');
 	END IF;
@@ -964,20 +965,20 @@ BEGIN
 		-- Conditions, so that the rows which clearsessions deletes by the
 		-- hundred thousand, and the one that each request of a site may
 		-- save, do not even queue a call.
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.session_table, 'usher_revoke', 'DELETE',
 			'ROW WHEN (OLD.expire_date > now())'
 			' EXECUTE FUNCTION usher.on_session_change(''session_key'')');
 		-- Two requests that save at once may set the later date first, and
 		-- clocks differ: by less than a minute nothing is taken back.
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.session_table, 'usher_change', 'UPDATE',
 			'ROW WHEN (OLD.expire_date > now() AND'
 			' (OLD.session_key <> NEW.session_key'
 			' OR (NEW.expire_date > now()) IS NOT TRUE'
 			' OR NEW.expire_date < OLD.expire_date - interval ''1 minute''))'
 			' EXECUTE FUNCTION usher.on_session_change(''session_key'')');
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.session_table, 'usher_truncate', 'TRUNCATE',
 			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''django_session'')');
 	END IF;
@@ -985,24 +986,24 @@ BEGIN
 		PERFORM usher.lend_table(
 			site.knox_table,
 			ARRAY['digest', 'token_key', 'user_id', site.knox_expiry, salt], true);
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.knox_table, 'usher_revoke', 'UPDATE OR DELETE',
 			format('ROW EXECUTE FUNCTION usher.on_knox_change(''digest'', ''user_id'', %L)',
 				   site.knox_expiry));
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.knox_table, 'usher_truncate', 'TRUNCATE',
 			'STATEMENT EXECUTE FUNCTION usher.on_credential_truncate(''knox'')');
 	END IF;
 	IF site.blacklist_table IS NOT NULL THEN
 		PERFORM usher.lend_table(site.blacklist_table, '{token_id}', false);
 		PERFORM usher.lend_table(site.outstanding_table, '{id,jti}', false);
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.blacklist_table, 'usher_revoke', 'INSERT OR UPDATE',
 			'ROW EXECUTE FUNCTION usher.on_blacklist_change(''token_id'')');
 	END IF;
 	IF site.drf_blacklist_table IS NOT NULL THEN
 		PERFORM usher.lend_table(site.drf_blacklist_table, '{token}', false);
-		PERFORM usher.watch_table(
+		PERFORM usher.install_trigger(
 			site.drf_blacklist_table, 'usher_revoke', 'INSERT OR UPDATE',
 			'ROW EXECUTE FUNCTION usher.on_drf_blacklist_change(''token'')');
 	END IF;
@@ -1102,6 +1103,7 @@ CREATE TABLE usher.category (
 	on_message text,
 	on_message_type text CHECK (on_message_type IN ('jsonb', 'text', 'bytea')),
 	plain boolean NOT NULL,
+	presence boolean NOT NULL,
 	CHECK (num_nulls(on_message, on_message_type) IN (0, 2))
 );
 COMMENT ON TABLE usher.category IS 'declared categories; written by usher.set_category()';
@@ -1122,7 +1124,7 @@ CREATE TRIGGER category_truncate
 	BEFORE TRUNCATE ON usher.category
 	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_category_change();
 
--- set_category(name, join, send, on_message, plain)              API: public
+-- set_category(name, join, send, on_message, plain, presence)    API: public
 --   name        ^[A-Za-z0-9._-]{1,99}$
 --   join, send  authenticated, anyone, nobody, owner (the group's id is the
 --               user's own), or a function (user_id text, id text) returns
@@ -1133,6 +1135,8 @@ CREATE TRIGGER category_truncate
 --               several such functions choose one by its list of types:
 --               'chat.keep(text, text, jsonb)'
 --   plain       whether any SQL NOTIFY "app_1234" reaches group app_1234
+--   presence    whether it is kept who is in its groups (usher.presence), and
+--               told to their members
 -- Declares a category, or replaces it.  When the transaction commits,
 -- listeners ask again about each member: to be called also when a function
 -- changed what it answers.
@@ -1145,11 +1149,12 @@ CREATE TRIGGER category_truncate
 -- usher_app may not call it), 42602 (not a name).
 CREATE FUNCTION usher.set_category(
 	name text, "join" text DEFAULT 'nobody', send text DEFAULT 'nobody',
-	on_message text DEFAULT NULL, plain boolean DEFAULT false)
+	on_message text DEFAULT NULL, plain boolean DEFAULT false,
+	presence boolean DEFAULT false)
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'usher_set_category';
-COMMENT ON FUNCTION usher.set_category(text, text, text, text, boolean) IS 'declare or replace a category';
+COMMENT ON FUNCTION usher.set_category(text, text, text, text, boolean, boolean) IS 'declare or replace a category';
 
 -- drop_category(name text) returns boolean                       API: public
 -- Nobody may enter its groups any more, and who is there must leave.  Returns
@@ -1245,6 +1250,132 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_kick';
 COMMENT ON FUNCTION usher.kick(text, text) IS 'close a user''s connections to a group';
 
+-- recheck(group text)                                            API: public
+-- recheck_user(user_id text)                                     API: public
+-- Has every connection in the group, or of the user, asked about again when
+-- the transaction commits: to be called when something changed that a policy
+-- function looks at.  What is broadcast behind that, in this transaction or
+-- later, is shown only to those who may still be there.
+-- Raises 22023 (not a group's name), 22004 (null).
+CREATE FUNCTION usher.recheck("group" text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_recheck';
+COMMENT ON FUNCTION usher.recheck(text) IS 'ask again who may be in a group';
+CREATE FUNCTION usher.recheck_user(user_id text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_recheck_user';
+COMMENT ON FUNCTION usher.recheck_user(text) IS 'ask again where a user may be';
+
+-- The same for a whole category; for triggers.
+CREATE FUNCTION usher.recheck_category(category text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_recheck_category';
+COMMENT ON FUNCTION usher.recheck_category(text) IS 'internal: ask again about the members of a category';
+
+-- on_membership_change: asks again about what the old and the new row name.
+-- Its arguments: category, column of the id, and maybe that of the user.
+CREATE FUNCTION usher.on_membership_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	row_text jsonb;
+	name text;
+BEGIN
+	IF TG_OP = 'TRUNCATE' THEN
+		PERFORM usher.recheck_category(TG_ARGV[0]);
+		RETURN NULL;
+	END IF;
+	FOREACH row_text IN ARRAY CASE TG_OP
+		WHEN 'UPDATE' THEN ARRAY[to_jsonb(OLD), to_jsonb(NEW)]
+		ELSE ARRAY[to_jsonb(OLD)] END
+	LOOP
+		IF TG_NARGS > 2 THEN
+			IF row_text ->> TG_ARGV[2] IS NOT NULL THEN
+				PERFORM usher.recheck_user(row_text ->> TG_ARGV[2]);
+			END IF;
+			CONTINUE;
+		END IF;
+		name := TG_ARGV[0] || '_' || (row_text ->> TG_ARGV[1]);
+		IF name ~ '^[A-Za-z0-9._-]{1,99}$' THEN
+			PERFORM usher.recheck(name);
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION usher.on_membership_change() IS 'internal: asks again who may be in a group when a watched table changes';
+
+-- watch_table(relation, category, id_column, user_column)        API: public
+--   relation     a table whose rows say who is a member of what
+--   category     of the groups that this is about
+--   id_column    the column with the id of the group: <category>_<id>
+--   user_column  if given, only this user is asked about again, not all
+--                members of the group: cheaper where groups are large
+-- Installs triggers: when a row is changed or deleted, who is in its group is
+-- asked about again; when the table is truncated, the whole category.  The
+-- caller must own the table.  Calling it again replaces what was there.
+-- Raises 42501 (not the owner), 42703 (no such column), 22023 (category).
+CREATE FUNCTION usher.watch_table(
+	relation regclass, category text, id_column text,
+	user_column text DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted text;
+	call text;
+BEGIN
+	IF category IS NULL OR category !~ '^[A-Za-z0-9._-]{1,99}$' THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('invalid category name "%s"', category);
+	END IF;
+	IF relation IS NULL OR id_column IS NULL THEN
+		RAISE null_value_not_allowed USING
+			MESSAGE = 'relation and id_column must not be null';
+	END IF;
+	FOREACH wanted IN ARRAY array_remove(ARRAY[id_column, user_column], NULL) LOOP
+		IF NOT EXISTS (SELECT FROM pg_attribute
+					   WHERE attrelid = relation AND attname = wanted
+					   AND attnum > 0 AND NOT attisdropped) THEN
+			RAISE undefined_column USING
+				MESSAGE = format('column "%s" of table %s does not exist',
+								 wanted, relation);
+		END IF;
+	END LOOP;
+	call := format('EXECUTE FUNCTION usher.on_membership_change(%L, %L%s)',
+				   category, id_column, coalesce(', ' || quote_literal(user_column), ''));
+	PERFORM usher.install_trigger(relation, 'usher_membership',
+								  'UPDATE OR DELETE', 'ROW ' || call);
+	PERFORM usher.install_trigger(relation, 'usher_membership_truncate',
+								  'TRUNCATE', 'STATEMENT ' || call);
+END
+$$;
+COMMENT ON FUNCTION usher.watch_table(regclass, text, text, text) IS 'ask again who may be in a group when a membership table changes';
+
+-- unwatch_table(relation) returns boolean                        API: public
+-- Takes the triggers away; returns whether there were any.
+CREATE FUNCTION usher.unwatch_table(relation regclass) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found_any boolean;
+BEGIN
+	SELECT count(*) > 0 INTO found_any FROM pg_trigger
+	WHERE tgrelid = relation
+	AND tgname IN ('usher_membership', 'usher_membership_truncate');
+	EXECUTE format('DROP TRIGGER IF EXISTS usher_membership ON %s', relation);
+	EXECUTE format('DROP TRIGGER IF EXISTS usher_membership_truncate ON %s',
+				   relation);
+	RETURN found_any;
+END
+$$;
+COMMENT ON FUNCTION usher.unwatch_table(regclass) IS 'undo usher.watch_table()';
+
 -- ---- what the listener calls ----
 
 -- listener_start() returns one row                               API: listener
@@ -1283,7 +1414,8 @@ CREATE TYPE usher.admission AS (
 	expires_in_ms bigint,
 	may_join boolean,
 	may_send boolean,
-	plain boolean
+	plain boolean,
+	presence boolean
 );
 COMMENT ON TYPE usher.admission IS 'identity and rights of a client in one group';
 
@@ -1311,7 +1443,106 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_recheck_admission';
 COMMENT ON FUNCTION usher.recheck_admission(text, text, text, text) IS 'whether a client that was admitted still would be';
 
+-- identify(kind text, credential text) returns admission
+--                                                                API: listener
+-- Authenticates, for a client that will name its groups later; counts a use of
+-- a limited session key.  anonymous is valid here, and so is a Django session
+-- with which nobody is logged in: its kind is then anonymous.
+CREATE FUNCTION usher.identify(kind text, credential text)
+RETURNS usher.admission
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_identify';
+COMMENT ON FUNCTION usher.identify(text, text) IS 'authenticate a client without asking about a group';
+
+-- admit_groups(kind, user_id, credential_id, groups) returns one row
+--                                                                API: listener
+--   groups   names with commas between; '' or NULL: none
+--   valid    whether the identity still is, asked as recheck_admission does
+--   rights   one hexadecimal digit for each group: 1 may join, 2 may send,
+--            4 plain, 8 presence; 0: may not join
+--   reasons  of those that may not be joined, in order, with blanks between
+CREATE FUNCTION usher.admit_groups(
+	kind text, user_id text, credential_id text, groups text,
+	OUT valid boolean, OUT reason text, OUT expires_in_ms bigint,
+	OUT rights text, OUT reasons text)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_admit_groups';
+COMMENT ON FUNCTION usher.admit_groups(text, text, text, text) IS 'which of some groups a client may join';
+
+-- exchange_credential: what exchange() does once its options are known.
+CREATE FUNCTION usher.exchange_credential(
+	kind text, credential text, ttl interval, groups text[], max_uses integer)
+RETURNS usher.issued_session
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_exchange_credential';
+COMMENT ON FUNCTION usher.exchange_credential(text, text, interval, text[], integer) IS 'internal: a session key for a credential';
+
+-- exchange(kind, credential, options jsonb) returns one row      API: listener
+--   options  NULL, or an object with ttl (seconds, 120 if absent), groups (an
+--            array of names) and max_uses, as in issue_session
+-- A session key for a credential of any kind but a session key.  It is good no
+-- longer than that, and dies with it.  Reasons beside those of authenticate:
+-- bad_options, session_not_exchangeable, no_credentials.
+CREATE FUNCTION usher.exchange(
+	kind text, credential text, options jsonb DEFAULT NULL,
+	OUT session_key text, OUT valid boolean, OUT reason text,
+	OUT user_id text, OUT username text, OUT expires_in_ms bigint)
+RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	issued usher.issued_session;
+	names text[];
+BEGIN
+	valid := false;
+	reason := 'bad_options';
+	options := coalesce(options, '{}');
+	IF jsonb_typeof(options) <> 'object' OR EXISTS (
+		SELECT FROM jsonb_each(options) AS o
+		WHERE CASE o.key
+			WHEN 'ttl' THEN jsonb_typeof(o.value) <> 'number'
+			WHEN 'groups' THEN jsonb_typeof(o.value) <> 'array'
+			WHEN 'max_uses' THEN jsonb_typeof(o.value) <> 'number'
+			ELSE true END)
+	THEN
+		RETURN;
+	END IF;
+	IF options ? 'groups' THEN
+		IF EXISTS (SELECT FROM jsonb_array_elements(options -> 'groups') AS g
+				   WHERE jsonb_typeof(g) <> 'string') THEN
+			RETURN;
+		END IF;
+		names := ARRAY(SELECT jsonb_array_elements_text(options -> 'groups'));
+	END IF;
+	BEGIN
+		issued := usher.exchange_credential(
+			kind, credential,
+			make_interval(secs => coalesce((options ->> 'ttl')::double precision, 120)),
+			names, (options ->> 'max_uses')::integer);
+	EXCEPTION
+		WHEN invalid_parameter_value OR invalid_text_representation
+			OR numeric_value_out_of_range OR datetime_field_overflow
+			OR interval_field_overflow THEN
+			RETURN;
+	END;
+	session_key := issued.session_key;
+	valid := issued.valid;
+	reason := issued.reason;
+	user_id := issued.user_id;
+	username := issued.username;
+	expires_in_ms := ceil(extract(epoch FROM issued.expires_at - clock_timestamp()) * 1000);
+END
+$$;
+COMMENT ON FUNCTION usher.exchange(text, text, jsonb) IS 'a session key for a credential of any kind';
+
 -- receive(user_id text, group text, payload text) returns one row
+--                                                                API: listener
+-- receive_json(user_id text, group text, payload jsonb) returns one row
 --                                                                API: listener
 -- receive_binary(user_id text, group text, payload bytea) returns one row
 --                                                                API: listener
@@ -1329,6 +1560,14 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'usher_receive';
 COMMENT ON FUNCTION usher.receive(text, text, text) IS 'take a client''s text message';
+CREATE FUNCTION usher.receive_json(
+	user_id text, "group" text, payload jsonb,
+	OUT accepted boolean, OUT reason text)
+RETURNS record
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_receive_json';
+COMMENT ON FUNCTION usher.receive_json(text, text, jsonb) IS 'take a client''s JSON message';
 CREATE FUNCTION usher.receive_binary(
 	user_id text, "group" text, payload bytea,
 	OUT accepted boolean, OUT reason text)
@@ -1339,7 +1578,7 @@ AS 'MODULE_PATHNAME', 'usher_receive_binary';
 COMMENT ON FUNCTION usher.receive_binary(text, text, bytea) IS 'take a client''s binary message';
 
 GRANT EXECUTE ON FUNCTION
-	usher.set_category(text, text, text, text, boolean),
+	usher.set_category(text, text, text, text, boolean, boolean),
 	usher.drop_category(text),
 	usher.can_join(text, text),
 	usher.can_send(text, text),
@@ -1350,7 +1589,12 @@ GRANT EXECUTE ON FUNCTION
 	usher.broadcast_text(text[], text),
 	usher.broadcast_binary(text, bytea),
 	usher.broadcast_binary(text[], bytea),
-	usher.kick(text, text)
+	usher.kick(text, text),
+	usher.recheck(text),
+	usher.recheck_user(text),
+	usher.watch_table(regclass, text, text, text),
+	usher.unwatch_table(regclass),
+	usher.on_membership_change()
 	TO usher_app;
 
 GRANT EXECUTE ON FUNCTION
@@ -1358,11 +1602,332 @@ GRANT EXECUTE ON FUNCTION
 	usher.canary(text),
 	usher.admit(text, text, text),
 	usher.recheck_admission(text, text, text, text),
+	usher.identify(text, text),
+	usher.admit_groups(text, text, text, text),
+	usher.exchange(text, text, jsonb),
 	usher.receive(text, text, text),
+	usher.receive_json(text, text, jsonb),
 	usher.receive_binary(text, text, bytea)
 	TO usher_listener;
 
 -- ==== end of groups ====
+
+-- ==== who is connected ====
+
+-- What listeners report.  Unlogged: after a crash nobody is connected, and
+-- whoever comes back is reported anew.
+CREATE UNLOGGED TABLE usher.live_listener (
+	listener text PRIMARY KEY,
+	host text,
+	pid integer,
+	version text,
+	listen text,
+	connections bigint NOT NULL,
+	started_at timestamptz NOT NULL,
+	seen_at timestamptz NOT NULL,
+	lease_until timestamptz NOT NULL
+);
+CREATE UNLOGGED TABLE usher.live_connection (
+	listener text,
+	number bigint,
+	user_id text,
+	username text,
+	kind text NOT NULL,
+	credential_id text,
+	address inet,
+	protocol text NOT NULL,
+	connected_at timestamptz NOT NULL,
+	groups text[] NOT NULL,
+	PRIMARY KEY (listener, number)
+);
+CREATE INDEX live_connection_user_id ON usher.live_connection (user_id)
+	WHERE user_id IS NOT NULL;
+CREATE UNLOGGED TABLE usher.live_presence (
+	"group" text,
+	user_id text,
+	listener text,
+	username text,
+	since timestamptz NOT NULL,
+	PRIMARY KEY ("group", user_id, listener)
+);
+CREATE INDEX live_presence_listener ON usher.live_presence (listener);
+COMMENT ON TABLE usher.live_listener IS 'listeners, as they last reported';
+COMMENT ON TABLE usher.live_connection IS 'connections, as their listeners reported them';
+COMMENT ON TABLE usher.live_presence IS 'users in groups that keep presence, by listener';
+
+-- listener                                                       API: public
+-- The listeners that have been heard of within their lease.
+CREATE VIEW usher.listener AS
+	SELECT listener, host, pid, version, listen, connections, started_at, seen_at
+	FROM usher.live_listener
+	WHERE lease_until > pg_catalog.clock_timestamp();
+COMMENT ON VIEW usher.listener IS 'listeners that live';
+
+-- connection                                                     API: public
+--   connection     its name in usher.v1's welcome
+--   user_id        NULL: anonymous
+--   kind           of its credential
+--   protocol       raw, or usher.v1
+--   groups         in which it is
+-- Who is connected, up to a report_interval ago.  SELECT usher.kick(user_id, g)
+-- FROM usher.connection, unnest(groups) AS g WHERE ... puts them out.
+CREATE VIEW usher.connection AS
+	SELECT c.listener || '.' || c.number AS connection, c.listener,
+		c.user_id, c.username, c.kind, c.credential_id, c.address, c.protocol,
+		c.connected_at, c.groups
+	FROM usher.live_connection AS c JOIN usher.listener AS l USING (listener);
+COMMENT ON VIEW usher.connection IS 'connections of the listeners that live';
+
+-- presence(group text) returns rows                              API: public
+-- Who is in a group whose category keeps presence, over all listeners; since
+-- when, of the first of his connections there.
+CREATE FUNCTION usher.presence("group" text)
+RETURNS TABLE (user_id text, username text, since timestamptz)
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT p.user_id, min(p.username), min(p.since)
+	FROM usher.live_presence AS p JOIN usher.listener AS l USING (listener)
+	WHERE p."group" = $1
+	GROUP BY p.user_id
+	ORDER BY 2, 1
+$$;
+COMMENT ON FUNCTION usher.presence(text) IS 'who is in a group';
+
+-- presence_of(group text) returns text                           API: listener
+-- The same as a JSON array of objects with user and username.
+CREATE FUNCTION usher.presence_of("group" text) RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(jsonb_agg(jsonb_build_object(
+		'user', p.user_id, 'username', p.username)), '[]')::text
+	FROM usher.presence($1) AS p
+$$;
+COMMENT ON FUNCTION usher.presence_of(text) IS 'who is in a group, as JSON';
+
+-- announce_presence: sends the notice.
+CREATE FUNCTION usher.announce_presence(joined boolean, "group" text, who text)
+RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_announce_presence';
+COMMENT ON FUNCTION usher.announce_presence(boolean, text, text) IS 'internal: tell listeners that somebody came or left';
+
+-- take_presence: removes what rows say of these listeners (of all groups, or
+-- of those in visits), and tells of everybody who is in no other's.
+CREATE FUNCTION usher.take_presence(gone text[], visits jsonb DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	visitor record;
+BEGIN
+	FOR visitor IN
+		WITH departed AS (
+			DELETE FROM usher.live_presence AS p
+			WHERE p.listener = ANY (gone)
+			AND (visits IS NULL OR (p."group", p.user_id) IN (
+				SELECT v ->> 'g', v ->> 'u' FROM jsonb_array_elements(visits) AS v))
+			RETURNING p."group", p.user_id, p.username)
+		SELECT DISTINCT ON (d."group", d.user_id) d.*
+		FROM departed AS d
+		WHERE NOT EXISTS (
+			SELECT FROM usher.live_presence AS q
+			WHERE q."group" = d."group" AND q.user_id = d.user_id
+			AND q.listener <> ALL (gone))
+	LOOP
+		PERFORM usher.announce_presence(
+			false, visitor."group",
+			jsonb_build_object('user', visitor.user_id,
+							   'username', visitor.username)::text);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION usher.take_presence(text[], jsonb) IS 'internal: removes presence of listeners';
+
+-- forget_listeners: removes all that is known of them.
+CREATE FUNCTION usher.forget_listeners(gone text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM usher.take_presence(gone);
+	DELETE FROM usher.live_connection WHERE listener = ANY (gone);
+	DELETE FROM usher.live_listener WHERE listener = ANY (gone);
+END
+$$;
+COMMENT ON FUNCTION usher.forget_listeners(text[]) IS 'internal: removes listeners';
+
+-- lock_presence: reports, and whatever else changes presence, come one after
+-- the other.  The key: "ushr" and 1.
+CREATE FUNCTION usher.lock_presence() RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT pg_advisory_xact_lock(1970498674, 1)
+$$;
+COMMENT ON FUNCTION usher.lock_presence() IS 'internal: serializes changes of presence';
+
+-- forget_dead_listeners: those whose lease has ended.
+CREATE FUNCTION usher.forget_dead_listeners() RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	dead text[];
+BEGIN
+	PERFORM usher.lock_presence();
+	dead := ARRAY(SELECT listener FROM usher.live_listener
+				  WHERE lease_until <= clock_timestamp());
+	IF cardinality(dead) > 0 THEN
+		PERFORM usher.forget_listeners(dead);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.forget_dead_listeners() IS 'internal: removes listeners whose lease has ended';
+
+-- report_arrivals: who is in a group here and was not before.
+CREATE FUNCTION usher.report_arrivals(me text, visits jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	visitor record;
+BEGIN
+	FOR visitor IN
+		WITH arrived AS (
+			INSERT INTO usher.live_presence AS p
+				("group", user_id, listener, username, since)
+			SELECT DISTINCT ON (v ->> 'g', v ->> 'u')
+				v ->> 'g', v ->> 'u', me, v ->> 'n', clock_timestamp()
+			FROM jsonb_array_elements(visits) AS v
+			ON CONFLICT DO NOTHING
+			RETURNING p."group", p.user_id, p.username)
+		SELECT a.* FROM arrived AS a
+		WHERE NOT EXISTS (
+			SELECT FROM usher.live_presence AS q
+			WHERE q."group" = a."group" AND q.user_id = a.user_id)
+	LOOP
+		PERFORM usher.announce_presence(
+			true, visitor."group",
+			jsonb_build_object('user', visitor.user_id,
+							   'username', visitor.username)::text);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION usher.report_arrivals(text, jsonb) IS 'internal: keeps and tells who came';
+
+-- report_opened: keeps connections; returns those that were not known.
+CREATE FUNCTION usher.report_opened(me text, opened jsonb) RETURNS bigint[]
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	fresh bigint[];
+BEGIN
+	fresh := ARRAY(
+		SELECT (o ->> 'c')::bigint FROM jsonb_array_elements(opened) AS o
+		WHERE NOT EXISTS (
+			SELECT FROM usher.live_connection AS k
+			WHERE k.listener = me AND k.number = (o ->> 'c')::bigint));
+	INSERT INTO usher.live_connection AS k
+	SELECT DISTINCT ON (o.c) me, o.c, o.u, o.n, o.k, o.i, o.a, o.p,
+		to_timestamp(o.s / 1000.0), o.g
+	FROM jsonb_to_recordset(opened) AS o
+		(c bigint, u text, n text, k text, i text, a inet, p text, s bigint, g text[])
+	ON CONFLICT (listener, number) DO UPDATE SET
+		user_id = EXCLUDED.user_id, username = EXCLUDED.username,
+		kind = EXCLUDED.kind, credential_id = EXCLUDED.credential_id,
+		groups = EXCLUDED.groups;
+	RETURN fresh;
+END
+$$;
+COMMENT ON FUNCTION usher.report_opened(text, jsonb) IS 'internal: keeps connections that were opened';
+
+-- report(report jsonb) returns one row                           API: listener
+--   listener    the name the process gave itself; host, pid, version, listen
+--               and connections are for people
+--   began       the listener is new here; what it had is forgotten
+--   ended       it ends: all of it is forgotten
+--   lease_ms    when nothing is heard for that long, it is taken for dead
+--   opened      connections: c number, u user, n username, k kind, i credential
+--               id, a address, p protocol, s since (Unix ms), g groups; of a
+--               number that is known the row is replaced
+--   closed      numbers of connections that ended
+--   arrived, departed  users (u, n) and the group (g) that keeps presence
+--   max_per_user  most connections of a user over all listeners; 0: no limit
+--   known       false: nothing was done, the listener must begin
+--   excess      numbers of connections, with commas between, that are opened
+--               by this report and too many of their user
+CREATE FUNCTION usher.report(
+	report jsonb, OUT known boolean, OUT excess text)
+RETURNS record
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	me text := report ->> 'listener';
+	max_per_user bigint := coalesce((report ->> 'max_per_user')::bigint, 0);
+	fresh bigint[];
+BEGIN
+	PERFORM usher.forget_dead_listeners();
+	known := true;
+	IF (report ->> 'ended')::boolean THEN
+		PERFORM usher.forget_listeners(ARRAY[me]);
+		RETURN;
+	END IF;
+	IF (report ->> 'began')::boolean THEN
+		DELETE FROM usher.live_connection WHERE listener = me;
+		PERFORM usher.take_presence(ARRAY[me], (
+			SELECT coalesce(jsonb_agg(jsonb_build_object('g', p."group", 'u', p.user_id)), '[]')
+			FROM usher.live_presence AS p
+			WHERE p.listener = me AND (p."group", p.user_id) NOT IN (
+				SELECT v ->> 'g', v ->> 'u'
+				FROM jsonb_array_elements(coalesce(report -> 'arrived', '[]')) AS v)));
+	ELSIF NOT EXISTS (SELECT FROM usher.live_listener WHERE listener = me) THEN
+		known := false;
+		RETURN;
+	END IF;
+	INSERT INTO usher.live_listener AS l
+	VALUES (me, report ->> 'host', (report ->> 'pid')::integer,
+			report ->> 'version', report ->> 'listen',
+			(report ->> 'connections')::bigint,
+			clock_timestamp(), clock_timestamp(),
+			clock_timestamp() + (report ->> 'lease_ms')::bigint * interval '1 ms')
+	ON CONFLICT (listener) DO UPDATE SET
+		connections = EXCLUDED.connections, seen_at = EXCLUDED.seen_at,
+		lease_until = EXCLUDED.lease_until;
+	DELETE FROM usher.live_connection
+	WHERE listener = me AND number IN (
+		SELECT n::bigint
+		FROM jsonb_array_elements_text(coalesce(report -> 'closed', '[]')) AS n);
+	fresh := usher.report_opened(me, coalesce(report -> 'opened', '[]'));
+	PERFORM usher.take_presence(ARRAY[me], coalesce(report -> 'departed', '[]'));
+	PERFORM usher.report_arrivals(me, coalesce(report -> 'arrived', '[]'));
+	IF max_per_user > 0 AND cardinality(fresh) > 0 THEN
+		SELECT string_agg(t.number::text, ',') INTO excess
+		FROM (
+			SELECT k.number,
+				row_number() OVER (PARTITION BY k.user_id ORDER BY k.number DESC) AS rank,
+				(SELECT count(*) FROM usher.live_connection AS other
+				 WHERE other.user_id = k.user_id) AS total
+			FROM usher.live_connection AS k
+			WHERE k.listener = me AND k.number = ANY (fresh)
+			AND k.user_id IS NOT NULL) AS t
+		WHERE t.rank <= t.total - max_per_user;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION usher.report(jsonb) IS 'a listener says who is connected to it, and that it lives';
+
+GRANT SELECT ON usher.listener, usher.connection TO usher_app;
+GRANT EXECUTE ON FUNCTION usher.presence(text) TO usher_app;
+GRANT EXECUTE ON FUNCTION usher.report(jsonb), usher.presence_of(text)
+	TO usher_listener;
+
+-- ==== end of who is connected ====
 
 -- ==== options ====
 
@@ -1910,7 +2475,7 @@ GRANT EXECUTE ON FUNCTION
 	usher.key_type(regtype),
 	usher.check_user_column(text, regclass, regclass, text, text),
 	usher.lend_table(regclass, text[], boolean),
-	usher.watch_table(regclass, text, text, text),
+	usher.install_trigger(regclass, text, text, text),
 	usher.release_table(text),
 	usher.on_token_change(),
 	usher.on_session_change(),
