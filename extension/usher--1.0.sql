@@ -1368,9 +1368,12 @@ BEGIN
 	SELECT count(*) > 0 INTO found_any FROM pg_trigger
 	WHERE tgrelid = relation
 	AND tgname IN ('usher_membership', 'usher_membership_truncate');
-	EXECUTE format('DROP TRIGGER IF EXISTS usher_membership ON %s', relation);
-	EXECUTE format('DROP TRIGGER IF EXISTS usher_membership_truncate ON %s',
-				   relation);
+	IF found_any THEN
+		EXECUTE format('DROP TRIGGER IF EXISTS usher_membership ON %s',
+					   relation);
+		EXECUTE format('DROP TRIGGER IF EXISTS usher_membership_truncate ON %s',
+					   relation);
+	END IF;
 	RETURN found_any;
 END
 $$;

@@ -43,15 +43,15 @@ const PgSetup answers_setup[ANSWERS_SETUP_COUNT] = {
 	 " FROM usher.receive($1::text, $2::text, $3::text)"},
 	{"receive_json",
 	 "SELECT " RECEIPT_COLUMNS
-	 " FROM usher.receive_json($1::text, $2::text, $3::jsonb)"},
+	 " FROM usher.receive_json($1::text, $2::text, $3::text::jsonb)"},
 	{"receive_binary",
 	 "SELECT " RECEIPT_COLUMNS
 	 " FROM usher.receive_binary($1::text, $2::text, $3::bytea)"},
 	{"exchange",
 	 "SELECT valid, reason, session_key, user_id, username, expires_in_ms"
-	 " FROM usher.exchange($1::text, $2::text, $3::jsonb)"},
+	 " FROM usher.exchange($1::text, $2::text, $3::text::jsonb)"},
 	{"report",
-	 "SELECT known, excess FROM usher.report($1::jsonb)"},
+	 "SELECT known, excess FROM usher.report($1::text::jsonb)"},
 	{"presence",
 	 "SELECT usher.presence_of($1::text)"},
 	/* Preparing needs no EXECUTE.  Asking about nothing does, and loads the

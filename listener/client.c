@@ -178,6 +178,15 @@ warning_time(const Client *client, uint64_t now_ms)
 	return client->expires_at_ms - warning_ms;
 }
 
+static int64_t
+unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void
 client_set_expiry(Client *client, int64_t expires_in_ms)
 {
@@ -188,6 +197,8 @@ client_set_expiry(Client *client, int64_t expires_in_ms)
 	client->lapsed = false;
 	client->expires_at_ms =
 		expires_in_ms < 0 ? 0 : now_ms + (uint64_t) expires_in_ms;
+	client->expires_at_unix_ms =
+		expires_in_ms < 0 ? -1 : unix_ms() + expires_in_ms;
 	/* A recheck that finds the same end is no news. */
 	if (warned && client->expires_at_ms != 0 &&
 		client->expires_at_ms < former_ms + SAME_END_MS)
@@ -196,19 +207,6 @@ client_set_expiry(Client *client, int64_t expires_in_ms)
 		client->warn_at_ms = warning_time(client, now_ms);
 	if (client->state == CLIENT_OPEN)
 		client_schedule(client);
-}
-
-int64_t
-client_expires_at_unix_ms(const Client *client)
-{
-	struct timespec now;
-
-	if (client->expires_at_ms == 0)
-		return -1;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000 +
-		   (int64_t) client->expires_at_ms -
-		   (int64_t) loop_now_ms(client->env->loop);
 }
 
 static void
@@ -220,7 +218,7 @@ warn_of_expiry(Client *client, uint64_t now_ms)
 	protocol_write_expiring(
 		&text,
 		client->expires_at_ms > now_ms ? client->expires_at_ms - now_ms : 0,
-		client_expires_at_unix_ms(client));
+		client->expires_at_unix_ms);
 	client_say(client, &text);
 	client_schedule(client);
 }

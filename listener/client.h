@@ -130,7 +130,8 @@ struct Client
 	uint64_t	deadline_ms;   /* of every state but OPEN */
 	uint64_t	last_heard_ms; /* OPEN: when the peer last sent anything */
 	uint64_t	pinged_ms;
-	uint64_t	expires_at_ms; /* monotonic; 0: never */
+	uint64_t	expires_at_ms;		/* monotonic; 0: never */
+	int64_t		expires_at_unix_ms; /* the same as Unix time; -1: never */
 	uint64_t	warn_at_ms;	 /* usher.v1: when to say that it will; 0: never */
 	uint64_t	drain_at_ms; /* 0: not draining */
 	uint64_t	opened_ms;
@@ -207,9 +208,6 @@ client_user(const Client *client)
 	return client->occupant.user_id != NULL ? client->occupant.user_id
 											: "anonymous";
 }
-
-/* Unix time in milliseconds at which its credential ends; -1: never. */
-int64_t client_expires_at_unix_ms(const Client *client);
 
 /* Its credential is good for that long from now; negative: for ever. */
 void client_set_expiry(Client *client, int64_t expires_in_ms);

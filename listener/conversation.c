@@ -89,7 +89,7 @@ conversation_welcome(Client *client, const char *id)
 		.user = client->occupant.user_id,
 		.username = client->username,
 		.kind = client->kind,
-		.expires_at_ms = client_expires_at_unix_ms(client),
+		.expires_at_ms = client->expires_at_unix_ms,
 		.connection = connection,
 	};
 
@@ -290,7 +290,7 @@ replace(Client *client, const char *id, const AdmitAnswer *answer)
 		request_of(item)->stale = true;
 	if (*id == '\0')
 		return;
-	protocol_write_refreshed(&text, id, client_expires_at_unix_ms(client));
+	protocol_write_refreshed(&text, id, client->expires_at_unix_ms);
 	client_say(client, &text);
 }
 

@@ -239,7 +239,7 @@ def test_a_wrong_head_gets_its_status(request_bytes, status, listener):
 
 
 @pytest.mark.parametrize("group", [
-    "", "a b", "a%20b", "app_1%00", "app_1;x", "äpp_1", "app_1/2", "..",
+    "a b", "a%20b", "app_1%00", "app_1;x", "äpp_1", "app_1/2", "..",
     "*", "app_1,app_2", "a" * 100, "app%5F1", "app_1'--", "\"app_1\""])
 def test_a_group_name_outside_the_rule_is_answered_4xx(group, listener):
     if group == "..":

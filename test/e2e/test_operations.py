@@ -15,8 +15,10 @@ from harness.process import run
 SETTINGS = """listen tls_listen tls_certificate tls_key database log_level
 refusal header_keywords allow_query_token allow_query_django_session jwt_cookie
 session_cookie allowed_origins max_header_bytes header_timeout auth_timeout
-close_timeout max_message_bytes message_rate message_burst
-max_inflight max_connections max_unauthenticated max_connections_per_user
+close_timeout expiry_warning max_message_bytes message_rate message_burst
+message_rate_per_user message_rate_per_address byte_rate byte_rate_per_user
+byte_rate_per_address max_groups max_groups_per_user max_groups_per_address
+presence_delay report_interval lease page max_inflight max_connections max_unauthenticated max_connections_per_user
 max_connections_per_address queue_bytes queue_age ping_interval ping_timeout
 drain_time max_plain_groups canary_interval call_links max_pending_calls
 call_timeout""".split()

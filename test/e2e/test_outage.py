@@ -9,6 +9,7 @@ import pytest
 from harness import Cluster, Site, Usherd, eventually
 from harness.client import Refused
 from support_groups import Proxy, Sql
+from support_v1 import V1Client
 
 # The canary's bound is three seconds at least, so that is what finding a
 # silent end takes.
@@ -415,3 +416,19 @@ def test_thousands_are_checked_again_after_a_gap(through, proxy, own_site,
         for client in clients:
             client.abort()
         db.close()
+
+
+def test_a_v1_client_is_told_to_try_again_and_keeps_its_groups(
+        start, up, people):
+    """What needs the database is refused, and what does not is answered."""
+    usherd = start()
+    with V1Client(usherd, people[0].token) as client:
+        client.subscribe("app_1")
+        up.stop()
+        answer = client.refused(1013, "database_unavailable", "subscribe",
+                                group="app_2")
+        assert answer["retry_after_ms"] > 0
+        client.alive()
+        up.start()
+        eventually(lambda: client.ask("subscribe", group="app_2")["type"]
+                   == "subscribed", 10)
