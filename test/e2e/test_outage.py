@@ -356,7 +356,7 @@ def test_who_sends_after_his_session_ended_is_closed_though_nobody_can_say(
         proxy.cut()
         expire_in(db, key, "1 day")
         wait_unready(through)
-        time.sleep(3)
+        time.sleep(3.3)
         client.ping()
         client.send("too late")
         assert client.wait_close() == (4419, "expired")
