@@ -28,6 +28,7 @@
 #include "inbound.h"
 #include "principal.h"
 #include "response.h"
+#include "subscription.h"
 
 static void on_admit_answer(void *arg, const AdmitAnswer *answer);
 
@@ -129,9 +130,9 @@ settle_seat(Seat *seat, bool ok)
 	if (client->mode == CLIENT_V1)
 	{
 		if (ok)
-			conversation_open_seat(seat);
+			subscription_open_seat(seat);
 		else
-			conversation_expel(seat, "plain_name_too_long");
+			subscription_expel(seat, "plain_name_too_long");
 	}
 	else if (client->state == CLIENT_LISTENING)
 	{

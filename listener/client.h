@@ -8,12 +8,11 @@
  * running callback.  Rooms of a client, each using only those above it:
  *
  *	 client.h	  its life: states, deadlines, output, the way out
- *	 seat.h		  one client in one group (seat.c is a part of this room)
- *	 allowance.h  how much it may send, and be in
- *	 principal.h  who it is, and as whom it is found
- *	 inbound.h	  frames of a client
- *	 raw.h		  what a client of /ws/<group> sends
- *	 conversation.h  what a client of usher.v1 says and is told
+ *	 seat.h		  one client in one group (seat.c and inflight.c are parts of
+ *this room) allowance.h  how much it may send, and be in principal.h  who it
+ *is, and as whom it is found inbound.h	  frames of a client raw.h		  what a
+ *client of /ws/<group> sends request.h	  what a client of usher.v1 has asked
+ *for subscription.h  its groups conversation.h  what it says and is told
  *	 response.h	  answers to a request: refusals, 101, health
  *	 admission.h  from the request head to a seat in a group, or a refusal
  *	 reception.h  what happens to a client: sockets and timers, by its state

@@ -3,9 +3,8 @@
  * conversation.c
  *	  What a client of usher.v1 says and is told: see protocol.md.
  *
- * Every message that needs the database is a Request in flight until it is
- * answered.  The client may be closed in any of the calls that tell it
- * something, so a Request is taken out of flight before anything is said.
+ * Until it is known who the client is nothing but auth is heard, and what is
+ * behind that waits: see inbound_resume().
  *
  *-------------------------------------------------------------------------
  */
@@ -19,65 +18,13 @@
 #include "log.h"
 #include "principal.h"
 #include "refusal.h"
-
-/* When a client is told to try again and nobody knows better. */
-#define RETRY_MS 1000
-
-/* A message that waits for the database. */
-typedef struct Request
-{
-	InFlight	 item; /* first: it is freed as this */
-	ProtocolVerb verb;
-	uint64_t	 mark;	/* when it was asked: see feed_mark() */
-	bool		 stale; /* another credential counts now */
-	bool		 since[PROTOCOL_MAX_GROUPS];
-	size_t		 group_count;
-	char		*groups; /* with commas between; points into text */
-	char		 text[]; /* the id, then groups */
-} Request;
-
-/* ---- saying -------------------------------------------------------------- */
-
-static void
-say_error(Client *client, const char *id, Slice group, const char *reason,
-		  const char *detail, uint64_t retry_after_ms)
-{
-	const Refusal *refusal = refusal_for(reason);
-	ProtocolText   text = {0};
-
-	if (retry_after_ms == 0 && (refusal->close_code == WS_CLOSE_TRY_AGAIN ||
-								refusal->close_code == WS_CLOSE_LIMIT))
-		retry_after_ms = RETRY_MS;
-	protocol_write_error(&text, id, group, refusal, detail, retry_after_ms);
-	client_say(client, &text);
-}
+#include "request.h"
+#include "subscription.h"
 
 static void
 refuse(Client *client, const char *id, const char *reason)
 {
-	say_error(client, id, SLICE_NONE, reason, NULL, 0);
-}
-
-/* Say what is wrong, and that it cannot go on. */
-static void
-refuse_and_close(Client *client, const char *id, const char *reason,
-				 const char *detail)
-{
-	const Refusal *refusal = refusal_for(reason);
-
-	say_error(client, id, SLICE_NONE, reason, detail, 0);
-	client_close(client, refusal->close_code, refusal->reason);
-}
-
-static void
-say_ok(Client *client, const char *id)
-{
-	ProtocolText text = {0};
-
-	if (*id == '\0')
-		return;
-	protocol_write_ok(&text, id);
-	client_say(client, &text);
+	request_say_error(client, id, SLICE_NONE, reason, NULL, 0);
 }
 
 void
@@ -103,135 +50,6 @@ conversation_welcome(Client *client, const char *id)
 			   client->username ? ")" : "", client->kind);
 }
 
-void
-conversation_open_seat(Seat *seat)
-{
-	ProtocolText text = {0};
-
-	protocol_write_subscribed(&text, seat->waiting_id ? seat->waiting_id : "",
-							  seat_group(seat), seat->rights.may_send,
-							  seat->rights.presence, seat->since);
-	client_say(seat->client, &text);
-	seat_open(seat);
-}
-
-static void
-leave(Seat *seat)
-{
-	Client *client = seat->client;
-
-	seat_leave(seat);
-	allowance_release_groups(client, 1);
-}
-
-void
-conversation_expel(Seat *seat, const char *reason)
-{
-	const Refusal *refusal = refusal_for(reason);
-	ProtocolText   text = {0};
-	bool		   kicked = refusal->close_code == WS_CLOSE_REVOKED;
-
-	if (!seat->open)
-		/* it was not told that it is there */
-		say_error(seat->client, seat->waiting_id ? seat->waiting_id : "",
-				  seat_group(seat), refusal->reason, NULL, 0);
-	else
-	{
-		protocol_write_unsubscribed(
-			&text, seat_group(seat),
-			kicked ? WS_CLOSE_REVOKED : WS_CLOSE_FORBIDDEN,
-			strcmp(refusal->reason, "not_allowed") == 0 ? "permission_revoked"
-														: refusal->reason);
-		client_say(seat->client, &text);
-	}
-	client_log(seat->client, LOG_LEVEL_INFO, "put out of %s: %s",
-			   seat->member.group->name, refusal->reason);
-	leave(seat);
-}
-
-/* ---- requests in flight -------------------------------------------------- */
-
-/* NULL when out of memory. */
-static Request *
-request_create(const ProtocolRequest *asked)
-{
-	size_t	 id_size = strlen(asked->id) + 1;
-	size_t	 size = sizeof(Request) + id_size + 1;
-	Request *request;
-
-	for (size_t i = 0; i < asked->group_count; i++)
-		size += strlen(asked->groups[i].name) + 1;
-	request = calloc(1, size);
-	if (request == NULL)
-		return NULL;
-	request->verb = asked->verb;
-	memcpy(request->text, asked->id, id_size);
-	request->groups = request->text + id_size;
-	return request;
-}
-
-/* The id to answer with. */
-static const char *
-request_id(const Request *request)
-{
-	return request->text;
-}
-
-static void
-request_add_group(Request *request, const ProtocolGroup *group)
-{
-	char *end = request->groups + strlen(request->groups);
-
-	if (end > request->groups)
-		*end++ = ',';
-	strcpy(end, group->name);
-	request->since[request->group_count++] = group->since;
-}
-
-/* Take the next name off a list. */
-static bool
-next_name(const char **names, Slice *name)
-{
-	const char *end;
-
-	if (**names == '\0')
-		return false;
-	end = strchrnul(*names, ',');
-	*name = (Slice){*names, (size_t) (end - *names)};
-	*names = *end == ',' ? end + 1 : end;
-	return true;
-}
-
-static bool
-request_names(const Request *request, Slice group)
-{
-	const char *names = request->groups;
-	Slice		name;
-
-	while (next_name(&names, &name))
-		if (name.len == group.len &&
-			memcmp(name.ptr, group.ptr, group.len) == 0)
-			return true;
-	return false;
-}
-
-/* All that is in flight of a client of usher.v1 are Requests. */
-static Request *
-request_of(InFlight *item)
-{
-	return container_of(item, Request, item);
-}
-
-/* Send the call on its way; false when there is none. */
-static bool
-request_send(Client *client, Request *request, Call *call)
-{
-	if (call == NULL)
-		return false;
-	client_in_flight_add(client, &request->item, call);
-	return true;
-}
-
 /* ---- who it is ----------------------------------------------------------- */
 
 static void on_identified(void *arg, const AdmitAnswer *answer);
@@ -242,9 +60,9 @@ refuse_credential(Client *client, ProtocolVerb verb, const char *id,
 				  const char *reason, const char *detail)
 {
 	if (verb == PROTOCOL_AUTH)
-		refuse_and_close(client, id, reason, detail);
+		request_refuse_and_close(client, id, reason, detail);
 	else
-		say_error(client, id, SLICE_NONE, reason, detail, 0);
+		request_say_error(client, id, SLICE_NONE, reason, detail, 0);
 }
 
 static void
@@ -254,7 +72,7 @@ greet(Client *client, const char *id, const AdmitAnswer *answer)
 
 	if (reason != NULL)
 	{
-		refuse_and_close(client, id, reason, NULL);
+		request_refuse_and_close(client, id, reason, NULL);
 		return;
 	}
 	client_enter(client, CLIENT_OPEN);
@@ -398,200 +216,6 @@ authenticate(Client *client, const ProtocolRequest *asked)
 		present_credential(client, asked);
 }
 
-/* ---- groups -------------------------------------------------------------- */
-
-static bool
-is_pending(const Client *client, Slice group)
-{
-	Seat *seat = seat_find(client, group);
-
-	if (seat != NULL)
-		return !seat->open;
-	for (InFlight *item = client->in_flight; item != NULL; item = item->next)
-		if (request_of(item)->verb == PROTOCOL_SUBSCRIBE &&
-			request_names(request_of(item), group))
-			return true;
-	return false;
-}
-
-/* The one answer to all the groups that a subscribe is still about. */
-static void
-refuse_groups(Client *client, const Request *request, const char *reason)
-{
-	const char *names = request->groups;
-	Slice		name;
-
-	allowance_release_groups(client, (uint32_t) request->group_count);
-	while (next_name(&names, &name))
-		say_error(client, request_id(request), name, reason, NULL, 0);
-}
-
-static void
-seat_one(Client *client, const char *id, Slice group, bool since,
-		 const GroupVerdict *verdict)
-{
-	const char *reason = NULL;
-	SeatRights	rights = {
-		 .may_send = verdict->may_send,
-		 .plain = verdict->plain,
-		 .presence = verdict->presence,
-	 };
-	Seat *seat = NULL;
-
-	if (verdict->may_join)
-		seat = seat_take(client, group, &rights, &reason);
-	else
-		reason = verdict->reason;
-	if (seat == NULL)
-	{
-		allowance_release_groups(client, 1);
-		say_error(client, id, group, reason, NULL, 0);
-		return;
-	}
-	seat->since = since;
-	seat->waiting_id = strdup(id);
-	if (!seat_must_listen(seat))
-		conversation_open_seat(seat);
-}
-
-static void on_groups(void *arg, const GroupsAnswer *answer);
-
-static bool
-ask_about_groups(Client *client, Request *request)
-{
-	ClientEnv *env = client->env;
-
-	request->stale = false;
-	request->mark = feed_mark(env->feed);
-	return request_send(
-		client, request,
-		calls_admit_groups(env->calls, client->kind, client->occupant.user_id,
-						   client->occupant.credential_id,
-						   slice_of(request->groups),
-						   env->config->auth_timeout_ms, on_groups, request));
-}
-
-static bool
-is_outdated(const Client *client, const Request *request)
-{
-	return request->stale ||
-		   feed_revoked_since(client->env->feed, request->mark, client->kind,
-							  client->occupant.user_id,
-							  client->occupant.credential_id,
-							  client->occupant.issuer_id);
-}
-
-static void
-on_groups(void *arg, const GroupsAnswer *answer)
-{
-	Request		*request = arg;
-	Client		*client = request->item.client;
-	const char	*names = request->groups;
-	const char	*reason = principal_failure(answer->status);
-	GroupsAnswer rest = *answer;
-	GroupVerdict verdict;
-	Slice		 name;
-
-	client_in_flight_answered(&request->item);
-	if (reason == NULL && is_outdated(client, request))
-	{
-		if (ask_about_groups(client, request))
-			return;
-		reason = "overloaded";
-	}
-	if (reason != NULL)
-		refuse_groups(client, request, reason);
-	else if (!answer->valid)
-	{
-		uint16_t code = principal_end(client, answer->reason, &reason);
-
-		client_close(client, code, reason);
-	}
-	else
-		for (size_t i = 0;
-			 next_name(&names, &name) && answers_next_verdict(&rest, &verdict);
-			 i++)
-			seat_one(client, request_id(request), name, request->since[i],
-					 &verdict);
-	free(request);
-}
-
-/* Whether a group of a subscribe has to be asked about; else it is answered. */
-static bool
-must_ask(Client *client, const Request *request, const ProtocolGroup *group)
-{
-	const char *id = request_id(request);
-	Slice		name = slice_of(group->name);
-	Seat	   *seat = seat_find(client, name);
-	const char *reason;
-
-	if (seat != NULL && seat->open)
-	{
-		ProtocolText text = {0};
-
-		protocol_write_subscribed(&text, id, name, seat->rights.may_send,
-								  seat->rights.presence, group->since);
-		client_say(client, &text);
-		return false;
-	}
-	if (is_pending(client, name) || request_names(request, name))
-		reason = "subscription_pending";
-	else
-		reason = allowance_group(client);
-	if (reason != NULL)
-		say_error(client, id, name, reason, NULL, 0);
-	return reason == NULL;
-}
-
-static void
-subscribe(Client *client, const ProtocolRequest *asked)
-{
-	Request *request = request_create(asked);
-
-	if (request == NULL)
-	{
-		refuse(client, asked->id, "overloaded");
-		return;
-	}
-	for (size_t i = 0; i < asked->group_count; i++)
-		if (must_ask(client, request, &asked->groups[i]))
-			request_add_group(request, &asked->groups[i]);
-	if (request->group_count > 0)
-	{
-		/* what is broadcast from the answer on would not be heard */
-		if (!feed_health(client->env->feed).ready)
-			refuse_groups(client, request, "database_unavailable");
-		else if (ask_about_groups(client, request))
-			return;
-		else
-			refuse_groups(client, request, "overloaded");
-	}
-	free(request);
-}
-
-static void
-unsubscribe(Client *client, const ProtocolRequest *asked)
-{
-	for (size_t i = 0; i < asked->group_count; i++)
-	{
-		Slice name = slice_of(asked->groups[i].name);
-
-		if (is_pending(client, name))
-		{
-			say_error(client, asked->id, name, "subscription_pending", NULL, 0);
-			return;
-		}
-	}
-	for (size_t i = 0; i < asked->group_count; i++)
-	{
-		Seat *seat = seat_find(client, slice_of(asked->groups[i].name));
-
-		if (seat != NULL)
-			leave(seat);
-	}
-	say_ok(client, asked->id);
-}
-
 /* ---- in a group ---------------------------------------------------------- */
 
 /* The open seat that the message is about, or NULL when it has been answered
@@ -604,7 +228,7 @@ seat_asked_for(Client *client, const ProtocolRequest *asked)
 
 	if (seat != NULL && seat->open)
 		return seat;
-	say_error(client, asked->id, name, "not_subscribed", NULL, 0);
+	request_say_error(client, asked->id, name, "not_subscribed", NULL, 0);
 	return NULL;
 }
 
@@ -621,10 +245,10 @@ on_received(void *arg, const ReceiveAnswer *answer)
 	else if (reason == NULL && !answer->accepted)
 		reason = answer->reason ? answer->reason : "not_allowed";
 	if (reason == NULL)
-		say_ok(client, request_id(request));
+		request_say_ok(client, request_id(request));
 	else
-		say_error(client, request_id(request), slice_of(request->groups),
-				  reason, NULL, 0);
+		request_say_error(client, request_id(request),
+						  slice_of(request->groups), reason, NULL, 0);
 	free(request);
 }
 
@@ -662,7 +286,8 @@ send_message(Client *client, const ProtocolRequest *asked)
 			return;
 	}
 	free(request);
-	say_error(client, asked->id, seat_group(seat), "overloaded", NULL, 0);
+	request_say_error(client, asked->id, seat_group(seat), "overloaded", NULL,
+					  0);
 }
 
 static void
@@ -680,7 +305,7 @@ on_presence(void *arg, const PresenceAnswer *answer)
 	if (reason == NULL && (seat == NULL || seat->check != SEAT_SURE))
 		reason = "not_subscribed";
 	if (reason != NULL)
-		say_error(client, request_id(request), group, reason, NULL, 0);
+		request_say_error(client, request_id(request), group, reason, NULL, 0);
 	else
 	{
 		protocol_write_presence(&text, request_id(request), group,
@@ -701,7 +326,8 @@ tell_presence(Client *client, const ProtocolRequest *asked)
 		return;
 	if (!seat->rights.presence)
 	{
-		say_error(client, asked->id, seat_group(seat), "no_presence", NULL, 0);
+		request_say_error(client, asked->id, seat_group(seat), "no_presence",
+						  NULL, 0);
 		return;
 	}
 	request = request_create(asked);
@@ -715,7 +341,8 @@ tell_presence(Client *client, const ProtocolRequest *asked)
 			return;
 	}
 	free(request);
-	say_error(client, asked->id, seat_group(seat), "overloaded", NULL, 0);
+	request_say_error(client, asked->id, seat_group(seat), "overloaded", NULL,
+					  0);
 }
 
 /* ---- messages ------------------------------------------------------------ */
@@ -745,7 +372,7 @@ on_request(Client *client, const ProtocolRequest *asked)
 	if (client->lapsed && asked->verb != PROTOCOL_REFRESH &&
 		asked->verb != PROTOCOL_PING)
 	{
-		refuse_and_close(client, asked->id, "expired", NULL);
+		request_refuse_and_close(client, asked->id, "expired", NULL);
 		return;
 	}
 	switch (asked->verb)
@@ -753,8 +380,8 @@ on_request(Client *client, const ProtocolRequest *asked)
 		case PROTOCOL_AUTH:
 			refuse(client, asked->id, "already_authenticated");
 			return;
-		case PROTOCOL_SUBSCRIBE: subscribe(client, asked); return;
-		case PROTOCOL_UNSUBSCRIBE: unsubscribe(client, asked); return;
+		case PROTOCOL_SUBSCRIBE: subscription_begin(client, asked); return;
+		case PROTOCOL_UNSUBSCRIBE: subscription_end(client, asked); return;
 		case PROTOCOL_SEND: send_message(client, asked); return;
 		case PROTOCOL_REFRESH: present_credential(client, asked); return;
 		case PROTOCOL_PRESENCE: tell_presence(client, asked); return;
@@ -776,7 +403,7 @@ conversation_on_message(Client *client, const WsEvent *event)
 
 	if (event->opcode == WS_BINARY)
 	{
-		refuse_and_close(client, "", "binary_frame", NULL);
+		request_refuse_and_close(client, "", "binary_frame", NULL);
 		return;
 	}
 	/* the bytes are the reader's, who is done with them */
@@ -784,14 +411,15 @@ conversation_on_message(Client *client, const WsEvent *event)
 						 &error);
 	reason = allowance_message(client, 1, event->data.len, &retry_after_ms);
 	if (!read && error.fatal)
-		refuse_and_close(client, asked.id, error.reason, error.detail);
+		request_refuse_and_close(client, asked.id, error.reason, error.detail);
 	else if (reason != NULL)
-		say_error(client, asked.id, SLICE_NONE, reason, NULL, retry_after_ms);
+		request_say_error(client, asked.id, SLICE_NONE, reason, NULL,
+						  retry_after_ms);
 	else if (!read)
-		say_error(client, asked.id, SLICE_NONE, error.reason, error.detail, 0);
+		request_say_error(client, asked.id, SLICE_NONE, error.reason,
+						  error.detail, 0);
 	else if (client->state == CLIENT_GREETING)
 		on_greeting_request(client, &asked);
 	else
 		on_request(client, &asked);
-	explicit_bzero(&asked.token, sizeof(asked.token));
 }

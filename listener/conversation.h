@@ -16,10 +16,4 @@ void conversation_on_message(Client *client, const WsEvent *event);
 /* Tell an open client who it is; id of its auth, "" when none. */
 void conversation_welcome(Client *client, const char *id);
 
-/* The seat is open: tell the client. */
-void conversation_open_seat(Seat *seat);
-
-/* Take the seat away for this reason (see refusal.h), and say so. */
-void conversation_expel(Seat *seat, const char *reason);
-
 #endif

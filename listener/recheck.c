@@ -16,10 +16,10 @@
 #include <stdlib.h>
 
 #include "admission.h"
-#include "conversation.h"
 #include "principal.h"
 #include "reception.h"
 #include "refusal.h"
+#include "subscription.h"
 
 /* Leave room in the links for newcomers. */
 #define RECHECK_MAX_PENDING 512
@@ -152,7 +152,7 @@ go(Seat *seat, const GroupVerdict *verdict)
 	Client *client = seat->client;
 
 	if (client->mode == CLIENT_V1)
-		conversation_expel(seat, verdict->reason);
+		subscription_expel(seat, verdict->reason);
 	else
 		reception_close(client, WS_CLOSE_FORBIDDEN,
 						refusal_for(verdict->reason)->reason);

@@ -35,6 +35,7 @@
 #include "reception.h"
 #include "recheck.h"
 #include "report.h"
+#include "subscription.h"
 #include "tls.h"
 
 #define MAX_DESCRIPTORS ((rlim_t) 1 << 20)
@@ -124,7 +125,7 @@ kick(HubOccupant *occupant, void *arg)
 	if (seat == NULL)
 		return;
 	if (client->mode == CLIENT_V1)
-		conversation_expel(seat, "kicked");
+		subscription_expel(seat, "kicked");
 	else
 		client_doom(client, WS_CLOSE_REVOKED, "kicked");
 }

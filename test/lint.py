@@ -16,11 +16,12 @@ LISTENER = """common log hashing digest frame wheel http websocket cookie origin
 credentials notice inbox plain revocations failure limits outbox hub configtext
 config refusal protocol
 handshake loop tls transport acceptor
-pglink answers calls feed roster client allowance principal inbound raw conversation
+pglink answers calls feed roster client allowance principal inbound raw request subscription conversation
 response pages exchange admission reception recheck fanout report server main""".split()
 
 # Rooms that are the inside of another one.
-INSIDE = {"configtable": "config", "questions": "calls", "seat": "client"}
+INSIDE = {"configtable": "config", "questions": "calls", "seat": "client",
+          "inflight": "client"}
 
 # Each foreign library has one room (two for OpenSSL: digests and TLS).
 FOREIGN = {
