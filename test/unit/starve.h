@@ -4,7 +4,7 @@
  *	  Let an allocation of the room under test fail.
  *
  * For one test program, linked with $(STARVE) of the Makefile: the linker sends
- * malloc, calloc and realloc here first.
+ * malloc, calloc, realloc and reallocarray here first.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +17,11 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
 
 /* How many more allocations succeed; negative: all. */
 static long starve_after = -1;
@@ -57,6 +59,12 @@ void *
 __wrap_realloc(void *old, size_t size)
 {
 	return starve() ? NULL : __real_realloc(old, size);
+}
+
+void *
+__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+	return starve() ? NULL : __real_reallocarray(old, count, size);
 }
 
 #endif
