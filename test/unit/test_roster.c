@@ -1,5 +1,6 @@
 /* What the database has still to be told, and when it is told again. */
 #include "check.h"
+#include "starve.h"
 #include "roster.h"
 
 static char told[4096];
@@ -208,6 +209,29 @@ TEST(connections_that_were_reported_are_closed_until_that_is_told)
 	CHECK_INT(ids[0], 151);
 	roster_start_over(roster);
 	CHECK_INT(roster_closed(roster, &ids), 0);
+	CHECK(!roster_is_incomplete(roster));
+	roster_destroy(roster);
+}
+
+TEST(without_memory_who_came_is_not_told_of_and_who_closed_starts_it_over)
+{
+	Roster	   *roster = roster_create();
+	RosterEntry entry = {.reported = true};
+
+	for (long i = 0; i < 3; i++)
+	{
+		starve_after = i;
+		arrive(roster, "g", "1");
+		starve_after = -1;
+		depart(roster, "g", "1", 0);
+	}
+	CHECK_STR(tell(roster, 90000), "");
+	starve_after = 0;
+	roster_gone(roster, &entry, 1);
+	starve_after = -1;
+	CHECK(roster_is_incomplete(roster));
+	CHECK(roster_has_news(roster, 0, 0));
+	roster_start_over(roster);
 	CHECK(!roster_is_incomplete(roster));
 	roster_destroy(roster);
 }
