@@ -18,7 +18,14 @@
 /* Connections, and visitors, in one report: the rest is in the next. */
 #define REPORT_MAX 2000
 
+/* Past this, no further connection is added: those of usher.v1 may be in many
+ * groups each. */
+#define REPORT_MAX_BYTES (1024 * 1024)
+
 #define REPORT_TIMEOUT_MS 5000
+
+/* The last one holds up the end of the process. */
+#define REPORT_LAST_TIMEOUT_MS 1000
 
 struct Report
 {
@@ -28,7 +35,7 @@ struct Report
 	uint64_t   told_ms;		/* when the database was last told anything */
 	size_t	   closed_told; /* how many of the roster's are in this report */
 	bool	   began;		/* the database knows us */
-	bool	   more;		/* not all found room */
+	bool	   more;		/* not all found room, or all is to be told anew */
 	bool	   ending;
 	bool	   ended;
 	bool	   complained;
@@ -105,7 +112,7 @@ append_opened(ProtocolText *out, Report *report)
 	RosterEntry *entry;
 
 	append_text(out, ",\"opened\":[");
-	while (count < REPORT_MAX &&
+	while (count < REPORT_MAX && out->len < REPORT_MAX_BYTES &&
 		   (entry = roster_take_changed(report->env->roster)) != NULL)
 	{
 		const Client *client = container_of(entry, Client, roster);
@@ -119,7 +126,7 @@ append_opened(ProtocolText *out, Report *report)
 		separator = ",";
 		count++;
 	}
-	report->more |= count == REPORT_MAX;
+	report->more |= count == REPORT_MAX || out->len >= REPORT_MAX_BYTES;
 	append_text(out, "]");
 }
 
@@ -155,11 +162,13 @@ append_visitors(ProtocolText *out, Report *report)
 	uint64_t	  delay_ms = report->env->config->presence_delay_ms;
 	RosterVisitor visitor;
 	size_t		  count = 0;
+	/* Who is not in the report that begins is taken for gone. */
+	size_t max = report->began ? REPORT_MAX : SIZE_MAX;
 
 	append_text(out, ",\"arrived\":[");
-	while (count < REPORT_MAX && roster_take_arrival(roster, &visitor))
+	while (count < max && roster_take_arrival(roster, &visitor))
 		append_visitor(out, count++ > 0 ? "," : "", &visitor);
-	report->more |= count == REPORT_MAX;
+	report->more |= count == max;
 	count = 0;
 	append_text(out, "],\"departed\":[");
 	while (count < REPORT_MAX &&
@@ -267,6 +276,8 @@ on_answer(void *arg, const ReportAnswer *answer)
 	report->began = true;
 	if (answer->excess != NULL)
 		close_excess(env, answer->excess);
+	if (report->more)
+		loop_arm(env->loop, &report->timer, loop_now_ms(env->loop) + 1);
 }
 
 static void
@@ -286,7 +297,9 @@ tell(Report *report)
 	append_text(&text, "}");
 	if (!text.failed)
 		report->call = calls_report(env->calls, (Slice){text.bytes, text.len},
-									REPORT_TIMEOUT_MS, on_answer, report);
+									report->ending ? REPORT_LAST_TIMEOUT_MS
+												   : REPORT_TIMEOUT_MS,
+									on_answer, report);
 	protocol_text_fini(&text);
 	if (report->call == NULL)
 	{
