@@ -500,6 +500,10 @@ config_validate(const Config *config, char *error, size_t error_cap)
 		return error_set(text, "listen and tls_listen are both empty; set one");
 	if (!validate_credentials(config, text))
 		return false;
+	/* One report that is late must not look like a death. */
+	if (config->lease_ms < 3 * config->report_interval_ms)
+		return error_set(text, "lease is shorter than three times "
+							   "report_interval; make it longer");
 
 	if (config->tls_listen[0] != '\0' &&
 		(config->tls_certificate[0] == '\0' || config->tls_key[0] == '\0'))

@@ -83,6 +83,14 @@ def test_check_says_that_good_settings_are_fine(usherd_says, write_ini):
     assert "fine" in output
 
 
+def test_a_lease_that_one_late_report_would_end_is_refused(usherd_says):
+    status, output, errors = usherd_says("--check", "--lease=2s",
+                                         "--report_interval=1s")
+    assert status == 2
+    assert "report_interval" in output + errors
+    assert usherd_says("--check", "--lease=3s", "--report_interval=1s")[0] == 0
+
+
 def test_check_starts_nothing(usherd_says):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

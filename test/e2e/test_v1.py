@@ -498,6 +498,8 @@ def test_a_listener_that_stops_says_when_to_come_back(start_usherd, token,
         messages = client.expect_close(1001, "draining")
         assert messages[-1]["reconnect"] is True
         assert messages[-1]["reconnect_after_ms"] >= 0
+        client.close()
+        assert usherd.process.wait() == 0
 
 
 def test_no_more_than_max_inflight_wait_for_the_database(start_usherd, token,

@@ -94,7 +94,7 @@ TEST(the_first_subprotocol_that_is_no_credential_is_chosen)
 			CHECK_SLICE(plan.protocol, rows[i].chosen);
 		/* A browser would not see the close code of a refusal otherwise. */
 		plan = plan_for("GET /nowhere HTTP/1.1", headers);
-		CHECK_INT(plan.protocol.ptr != NULL, rows[i].chosen != NULL);
+		CHECK(plan.protocol.ptr != NULL || rows[i].chosen == NULL);
 	}
 }
 
@@ -160,8 +160,8 @@ TEST(of_two_origins_the_last_counts)
 
 TEST(a_group_outside_the_rule_is_refused_with_a_handshake_to_answer)
 {
-	static const char *const names[] = {"",	   "a%20b", "a/b", "caf\xc3\xa9",
-										"a:b", "a!b"};
+	static const char *const names[] = {"a%20b", "a/b", "caf\xc3\xa9", "a:b",
+										"a!b"};
 
 	for (size_t i = 0; i < lengthof(names); i++)
 	{
@@ -242,6 +242,50 @@ TEST(each_broken_handshake_has_its_reason)
 	}
 }
 
+TEST(the_path_ws_speaks_usher_v1_or_refuses)
+{
+	static const struct
+	{
+		const char *offered, *chosen, *reason;
+	} rows[] = {
+		{"", NULL, NULL},
+		{"usher.v1", "usher.v1", NULL},
+		{"graphql-ws, usher.v1", "usher.v1", NULL},
+		{"usher.auth.eHg, usher.v1", "usher.v1", NULL},
+		{"usher.auth.eHg", NULL, NULL},
+		{"graphql-ws", "graphql-ws", "unsupported_protocol"},
+	};
+	static const char *const lines[] = {"GET /ws HTTP/1.1",
+										"GET /ws/ HTTP/1.1"};
+
+	for (size_t i = 0; i < lengthof(rows) * lengthof(lines); i++)
+	{
+		const char *offered = rows[i / lengthof(lines)].offered;
+		const char *chosen = rows[i / lengthof(lines)].chosen;
+		const char *reason = rows[i / lengthof(lines)].reason;
+		char		headers[512];
+		Handshake	plan;
+
+		check_at("%s", offered);
+		snprintf(headers, sizeof(headers), "%s%s%s%s", UPGRADE,
+				 *offered ? "Sec-WebSocket-Protocol: " : "", offered,
+				 *offered ? "\r\n" : "");
+		plan = plan_for(lines[i % lengthof(lines)], headers);
+		CHECK(plan.speaks_v1);
+		CHECK(plan.key.ptr != NULL);
+		CHECK_INT(plan.action, reason ? HANDSHAKE_REFUSE : HANDSHAKE_OPEN);
+		if (reason != NULL)
+			CHECK_STR(plan.reason, reason);
+		if (chosen != NULL)
+			CHECK_SLICE(plan.protocol, chosen);
+		else
+			CHECK(plan.protocol.ptr == NULL);
+	}
+	CHECK_STR(plan_for("GET /ws HTTP/1.1", "Host: a\r\n").reason,
+			  "upgrade_required");
+	CHECK(!plan_for("GET /ws/app_1 HTTP/1.1", UPGRADE).speaks_v1);
+}
+
 TEST(health_is_asked_with_get_only)
 {
 	CHECK_INT(plan_for("GET /healthz HTTP/1.1", "Host: a\r\n").action,
@@ -255,7 +299,7 @@ TEST(a_path_that_leads_nowhere_is_not_found)
 {
 	CHECK_STR(plan_for("GET /nowhere HTTP/1.1", "Host: a\r\n").reason,
 			  "not_found");
-	CHECK_STR(plan_for("GET /ws HTTP/1.1", UPGRADE).reason, "not_found");
+	CHECK_STR(plan_for("GET /wss HTTP/1.1", UPGRADE).reason, "not_found");
 	CHECK(plan_for("GET /nowhere HTTP/1.1", UPGRADE).key.ptr != NULL);
 }
 
