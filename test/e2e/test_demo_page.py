@@ -7,68 +7,26 @@ import tempfile
 import time
 
 import pytest
+import support_browser
 from harness import REPO, eventually
-from selenium import webdriver
 from selenium.webdriver.common.by import By
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.ui import WebDriverWait
-
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-         "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync",
-         "--disable-dev-shm-usage", "--window-size=800,900"]
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with tempfile.TemporaryDirectory(prefix="usher-chromium-") as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        driver = webdriver.Chrome(
-            service=Service("/usr/bin/chromedriver"), options=options)
-        try:
-            yield driver
-        finally:
-            driver.quit()
+    with support_browser.chromium() as driver:
+        yield driver
 
 
-class Page:
-    """The page as somebody who reads it sees it."""
-
+class Page(support_browser.Page):
     def __init__(self, driver, site):
-        self.driver = driver
-        driver.get(site.url + "/")
-
-    def element(self, name):
-        return self.driver.find_element(By.ID, name)
-
-    def text(self, name):
-        return self.element(name).text
-
-    def wait(self, name, text, deadline_s=10):
-        """Wait until the element shows the text."""
-        WebDriverWait(self.driver, deadline_s, 0.05).until(
-            lambda _: text in self.text(name),
-            f"{text!r} in #{name}, which shows {self.text(name)!r}")
+        super().__init__(driver, site.url + "/")
 
     def log_in(self, name, password):
         for field, value in (("user", name), ("password", password)):
             self.element(field).clear()
             self.element(field).send_keys(value)
         self.element("password").submit()
-
-    def screenshot(self, name):
-        """For people: where $SCREENSHOTS says."""
-        folder = os.environ.get("SCREENSHOTS")
-        if folder:
-            self.driver.save_screenshot(f"{folder}/{name}.png")
-
-    def errors(self):
-        return [entry["message"] for entry in self.driver.get_log("browser")
-                if entry["level"] == "SEVERE"]
 
 
 @pytest.fixture
