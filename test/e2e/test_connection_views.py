@@ -4,6 +4,7 @@ import json
 import pytest
 
 from harness import eventually
+from support_groups import Crowd
 from support_v1 import V1Client
 
 QUICK = {"report_interval": "100ms", "lease": "1500ms"}
@@ -175,3 +176,22 @@ def test_names_with_quotes_and_other_scripts_arrive_as_they_are(
     with V1Client(quick, token) as client:
         assert json.dumps(client.welcome["username"]) == json.dumps(name)
         wait_count(db, "username", name, 1)
+
+
+def test_more_connections_than_one_report_holds_are_told_at_once(
+        start_usherd, db, sql, person):
+    """The rest does not wait for the next report_interval."""
+    usherd = start_usherd(report_interval="4s", lease="60s", drain_time="0",
+                          close_timeout="300ms")
+    sql("REVOKE EXECUTE ON FUNCTION usher.report(jsonb) FROM usher_listener")
+    try:
+        with V1Client(usherd, person.token) as first, \
+                Crowd(usherd, "app_1", [person.token] * 2100):
+            assert count(db, "user_id", person.id) == 0
+            sql("GRANT EXECUTE ON FUNCTION usher.report(jsonb)"
+                " TO usher_listener")
+            eventually(lambda: count(db, "user_id", person.id) > 0)
+            eventually(lambda: count(db, "user_id", person.id) == 2101, 2)
+            first.alive()
+    finally:
+        sql("GRANT EXECUTE ON FUNCTION usher.report(jsonb) TO usher_listener")
