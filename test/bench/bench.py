@@ -18,6 +18,7 @@ from authbench import authentications         # noqa: E402
 from harness.cluster import Cluster           # noqa: E402
 from harness.listener import Usherd           # noqa: E402
 from harness.process import REPO, run         # noqa: E402
+from memberships import memberships           # noqa: E402
 
 GROUP = "bench_1"
 DATABASE = "bench"
@@ -202,11 +203,14 @@ def row(what, figure, aim, met):
     print(f"| {what} | {figure} | {aim} | {'yes' if met else '**no**'} |")
 
 
-def listener_figures(cluster, options):
-    """Fan-out, connecting and idling, as a table."""
+def make_database(cluster):
     cluster.create_database(DATABASE)
     for statement in TABLES.split(";\n"):
         cluster.psql(statement, DATABASE)
+
+
+def listener_figures(cluster, options):
+    """Fan-out, connecting and idling, as a table."""
     batched, alone, paced = fan_out(cluster, options.batched,
                                     options.alone, options.paced)
     usherd, load, connect, cpu_us, memory = connects(cluster, options.idle)
@@ -244,6 +248,28 @@ def listener_figures(cluster, options):
         "40 a second", f"{idle_ms:.3f} ms", "0.15 ms", idle_ms <= 0.15)
 
 
+def v1_figures(cluster, clients, groups):
+    """usher.v1: one socket, many groups."""
+    usherd = listener(cluster, max_inflight=16)
+    got = memberships(usherd, clients, groups, resident_kb, cpu_seconds)
+    usherd.stop()
+    usherd.remove()
+    row(f"usher.v1: connections with welcome per second, {clients:,} of them",
+        f"{got['connects']:,.0f} ({got['connect_us']:.0f} us of the "
+        "listener's CPU each)", "5,000", got["connects"] >= 5e3)
+    row(f"subscriptions per second, {groups} groups in each message",
+        f"{got['subscribes']:,.0f} ({got['subscribe_us']:.1f} us of the "
+        "listener's CPU each)", "20,000", got["subscribes"] >= 2e4)
+    row("user memory per connection without groups",
+        f"{got['connection_bytes']:,.0f} bytes", "2,560 bytes",
+        got["connection_bytes"] <= 2560)
+    row(f"the same with {groups} groups",
+        f"{got['seated_bytes']:,.0f} bytes", "5,120 bytes",
+        got["seated_bytes"] <= 5120)
+    row("and for each group more", f"{got['membership_bytes']:,.0f} bytes",
+        "256 bytes", got["membership_bytes"] <= 256)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batched", type=int, default=20000)
@@ -252,14 +278,23 @@ def main():
     parser.add_argument("--idle", type=int, default=10000)
     parser.add_argument("--auth-rounds", type=int, default=3)
     parser.add_argument("--auth-seconds", type=float, default=0.8)
+    parser.add_argument("--groups", type=int, default=10)
+    parser.add_argument("--only-v1", action="store_true",
+                        help="nothing but usher.v1's groups")
     parser.add_argument("--only-auth", action="store_true",
                         help="nothing but authentications per second")
     options = parser.parse_args()
     run(["make", "-s", "-C", REPO / "test/bench"])
     # With room for all of the tables: what is measured is not the disk.
     with Cluster(tcp=False, settings={"shared_buffers": "128MB"}) as cluster:
+        if options.only_v1:
+            make_database(cluster)
+            v1_figures(cluster, options.idle, options.groups)
+            return
         if not options.only_auth:
+            make_database(cluster)
             listener_figures(cluster, options)
+            v1_figures(cluster, options.idle, options.groups)
             print()
         authentications(cluster, options.auth_rounds, options.auth_seconds)
 

@@ -422,9 +422,11 @@ def guess_tokens(port, count):
 
 def test_100_000_wrong_tokens_are_refused_and_cost_no_memory(
         site, sql, token, number):
-    """Memory is that of usherd and of the backends that it asks."""
+    """Memory is that of usherd and of the backends that it asks.  Reports,
+    whose functions a backend loads when it is first asked, are left out."""
     with PlainUsherd(site.conninfo() + " application_name=guessed",
-                     log_level="warning") as usherd:
+                     log_level="warning", report_interval="10min",
+                     lease="1h") as usherd:
         member = Witness(usherd, sql, f"app_{number}.in", token)
         backends = [int(pid) for pid in sql(
             "SELECT pid FROM pg_stat_activity"

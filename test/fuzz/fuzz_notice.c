@@ -151,11 +151,17 @@ check_line(NoticeAssembly *assembly, Slice line, size_t *expected)
 		case NOTICE_REVOKE_USER:
 		case NOTICE_REVOKE_KIND:
 		case NOTICE_ENDS_SOONER:
+		case NOTICE_RECHECK_USER:
 		case NOTICE_CANARY: MUST(notice.key.len > 0); return;
 		case NOTICE_REVOKE_ALL: MUST(notice.key.ptr == NULL); return;
 		case NOTICE_KICK:
 			MUST(notice_is_group(notice.key) && notice.user_id.len > 0);
 			return;
+		case NOTICE_JOINED:
+		case NOTICE_LEFT:
+			MUST(notice_is_group(notice.key) && notice.payload.len > 0);
+			return;
+		case NOTICE_RECHECK_GROUP:
 		case NOTICE_POLICY: MUST(notice_is_group(notice.key)); return;
 	}
 }
