@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -67,6 +68,14 @@ def asleep(driver):
             os.kill(pid, signal.SIGCONT)
 
 
+def wait_until(driver, condition, deadline_s, describe):
+    """describe says how it is when the condition has not come true."""
+    try:
+        WebDriverWait(driver, deadline_s, 0.05).until(lambda _: condition())
+    except TimeoutException:
+        raise AssertionError(describe()) from None
+
+
 class Page:
     """A page as somebody who reads it sees it."""
 
@@ -82,9 +91,8 @@ class Page:
 
     def wait(self, name, text, deadline_s=10):
         """Wait until the element shows the text."""
-        WebDriverWait(self.driver, deadline_s, 0.05).until(
-            lambda _: text in self.text(name),
-            f"{text!r} in #{name}, which shows {self.text(name)!r}")
+        wait_until(self.driver, lambda: text in self.text(name), deadline_s,
+                   lambda: f"#{name} shows {self.text(name)!r}, no {text!r}")
 
     def write(self, name, text):
         element = self.element(name)
@@ -186,10 +194,11 @@ class InPage:
 
     def wait(self, condition, deadline_s=15):
         """Wait until the JavaScript expression is true."""
-        WebDriverWait(self.driver, deadline_s, 0.05).until(
-            lambda _: self.run(f"return Boolean({condition})"),
-            f"{condition}; events {self.run('return events')}, "
-            f"seen {self.seen}")
+        wait_until(self.driver,
+                   lambda: self.run(f"return Boolean({condition})"),
+                   deadline_s,
+                   lambda: f"not {condition}: {self.run('return events')}, "
+                   f"seen {self.seen}")
 
 
 class JsError(Exception):
