@@ -3,6 +3,11 @@
  * protocol.c
  *	  usher.v1 as bytes.
  *
+ * json.c reads as Python does.  That decides two things which RFC 8259 leaves
+ * open: of two members with one name the last counts, and arrays and objects
+ * are nested JSON_MAX_DEPTH deep at most (deeper ones are invalid_json).  What
+ * Python adds to JSON, NaN and Infinity, is refused here.
+ *
  *-------------------------------------------------------------------------
  */
 #include "protocol.h"
@@ -103,6 +108,30 @@ unescape(const JsonValue *value, Slice *text)
 							&text->len);
 }
 
+/*
+ * Whether a text that json.c accepted has a NaN or an Infinity in it.  Outside
+ * of strings no other word of JSON has a capital N or I.
+ */
+static bool
+has_nonfinite(const char *text, size_t len)
+{
+	bool in_string = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (text[i] == '"')
+			in_string = !in_string;
+		else if (!in_string)
+		{
+			if (text[i] == 'N' || text[i] == 'I')
+				return true;
+		}
+		else if (text[i] == '\\')
+			i++; /* an escaped quote does not end the string */
+	}
+	return false;
+}
+
 static bool
 is_small_integer(const JsonValue *value)
 {
@@ -147,8 +176,6 @@ static bool
 read_verb(ProtocolRequest *request, const JsonValue *value,
 		  ProtocolError *error)
 {
-	if (value->type != JSON_STRING)
-		return fail_fatally(error, "missing_type");
 	for (size_t i = 0; i < lengthof(verb_names); i++)
 		if (json_string_equals(value, JSON_UTF8, verb_names[i]))
 		{
@@ -181,6 +208,8 @@ read_name(ProtocolGroup *group, const JsonValue *value, ProtocolError *error)
 {
 	size_t len;
 
+	if (value->type == JSON_ABSENT)
+		return missing(error, MEMBER_GROUP);
 	if (value->type != JSON_STRING)
 		return bad(error, MEMBER_GROUP, "a string");
 	if (!json_read_string(value, JSON_UTF8, group->name, sizeof(group->name),
@@ -222,8 +251,6 @@ read_groups(ProtocolRequest *request, const JsonMember *members,
 		return bad(error, MEMBER_GROUPS, "absent where group is given");
 	if (list->type == JSON_ABSENT)
 	{
-		if (one->type == JSON_ABSENT)
-			return missing(error, MEMBER_GROUP);
 		request->group_count = 1;
 		return read_name(&request->groups[0], one, error) &&
 			   read_since(&request->groups[0], &members[MEMBER_SINCE].value,
@@ -250,8 +277,6 @@ static bool
 read_group(ProtocolRequest *request, const JsonMember *members,
 		   ProtocolError *error)
 {
-	if (members[MEMBER_GROUP].value.type == JSON_ABSENT)
-		return missing(error, MEMBER_GROUP);
 	request->group_count = 1;
 	return read_name(&request->groups[0], &members[MEMBER_GROUP].value, error);
 }
@@ -294,8 +319,7 @@ read_data(ProtocolRequest *request, const JsonValue *value,
 	if (request->format == PROTOCOL_JSON)
 	{
 		request->data = json_text(value);
-		/* Python writes it; JSON has no such thing. */
-		return value->type != JSON_NONFINITE || bad(error, MEMBER_DATA, "JSON");
+		return true;
 	}
 	if (value->type != JSON_STRING)
 		return bad(error, MEMBER_DATA, "a string in this format");
@@ -327,6 +351,8 @@ protocol_read(ProtocolRequest *request, char *text, size_t len,
 		case JSON_INVALID:
 		case JSON_NO_MEMORY: return fail_fatally(error, "invalid_json");
 	}
+	if (has_nonfinite(text, len))
+		return fail_fatally(error, "invalid_json");
 	/* Without a type it cannot be told what the id would answer. */
 	if (members[MEMBER_TYPE].value.type != JSON_STRING)
 		return fail_fatally(error, "missing_type");

@@ -174,7 +174,16 @@ TEST(each_mistake_has_its_reason_and_only_some_are_the_end)
 		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\"}", "missing_member",
 		 false},
 		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\",\"data\":NaN}",
-		 "bad_member", false},
+		 "invalid_json", true},
+		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\",\"data\":[1,NaN]}",
+		 "invalid_json", true},
+		{"{\"type\":\"ping\",\"id\":1,\"x\":{\"y\":-Infinity}}", "invalid_json",
+		 true},
+		{"{\"type\":\"ping\",\"x\":\"\\\\\",\"y\":Infinity}", "invalid_json",
+		 true},
+		{"{\"type\":\"ping\",\"id\":\"\xFF\"}", "invalid_json", true},
+		{"{\"type\":\"ping\",\"id\":\"\n\"}", "invalid_json", true},
+		{"{\"type\":\"ping\",\"id\":01}", "invalid_json", true},
 		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\",\"data\":1,"
 		 "\"format\":1}",
 		 "bad_member", false},
@@ -191,6 +200,17 @@ TEST(each_mistake_has_its_reason_and_only_some_are_the_end)
 		 false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"group\":\"\\u0000\"}",
 		 "invalid_group", false},
+		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\",\"data\":\"\\ud800\","
+		 "\"format\":\"text\"}",
+		 "invalid_data", false},
+		{"{\"type\":\"subscribe\",\"id\":1}", "missing_member", false},
+		{"{\"type\":\"subscribe\",\"id\":1,\"group\":7}", "bad_member", false},
+		{"{\"type\":\"subscribe\",\"id\":1,\"group\":\"\"}", "invalid_group",
+		 false},
+		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":[{}]}", "missing_member",
+		 false},
+		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":{}}", "bad_member",
+		 false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":[]}", "bad_member",
 		 false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":[[]]}", "bad_member",
@@ -218,6 +238,29 @@ TEST(each_mistake_has_its_reason_and_only_some_are_the_end)
 		CHECK(strchr(error.detail, '"') == NULL);
 		CHECK_STR(refusal_for(error.reason)->reason, error.reason);
 	}
+}
+
+TEST(letters_of_nan_and_infinity_in_strings_are_no_numbers)
+{
+	CHECK(read_text("{\"type\":\"send\",\"group\":\"NaN\",\"data\":"
+					"{\"Infinity\":\"a\\\"NaN\\\\\"}}"));
+	check_data("{\"Infinity\":\"a\\\"NaN\\\\\"}");
+}
+
+TEST(arrays_are_nested_to_a_bound)
+{
+	for (int depth = 510; depth <= 512; depth++)
+	{
+		char   json[2048] = "{\"type\":\"send\",\"group\":\"g\",\"data\":";
+		size_t len = strlen(json);
+
+		memset(json + len, '[', (size_t) depth);
+		memset(json + len + depth, ']', (size_t) depth);
+		strcpy(json + len + 2 * depth, "}");
+		/* One level is that of the message. */
+		CHECK_INT(read_text(json), depth < 512);
+	}
+	CHECK_STR(error.reason, "invalid_json");
 }
 
 TEST(of_two_equal_members_the_last_counts)
@@ -362,6 +405,33 @@ TEST(payloads_are_json_or_strings)
 		check_written(&out, "type", "\"message\"", "group", "\"g\"", "format",
 					  "\"binary\"", "data", encoded[len], NULL);
 	}
+}
+
+TEST(a_text_that_cannot_grow_becomes_empty_and_stays_so)
+{
+	ProtocolText out = {0};
+	char		 long_data[600];
+	Slice		 group = {"g", 1};
+
+	memset(long_data, 'x', sizeof(long_data));
+	for (long allocations = 1; allocations <= 2; allocations++)
+	{
+		starved = false;
+		starve_after = allocations;
+		for (int i = 0; i < 3; i++)
+			protocol_write_message(&out, group, PROTOCOL_BINARY,
+								   (Slice){long_data, sizeof(long_data)});
+		starve_after = -1;
+		CHECK(starved);
+		CHECK(out.failed);
+		CHECK_INT(out.len, 0);
+		protocol_write_ok(&out, "1");
+		CHECK(out.failed);
+		CHECK_INT(out.len, 0);
+		protocol_text_fini(&out);
+	}
+	protocol_write_ok(&out, "1");
+	check_written(&out, "type", "\"ok\"", "id", "1", NULL);
 }
 
 TEST(without_memory_a_text_fails_once_and_stays_failed)

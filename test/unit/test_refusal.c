@@ -127,4 +127,59 @@ TEST(every_reason_of_the_extension_has_its_own_answer)
 	}
 }
 
+/* Section 4 of protocol.md, without what is in the table above. */
+TEST(every_reason_of_usher_v1_has_its_code_and_a_sentence)
+{
+	static const struct
+	{
+		const char *reason;
+		int			close_code;
+	} rows[] = {
+		{"not_an_object", 4400},
+		{"binary_frame", 4400},
+		{"missing_type", 4400},
+		{"unknown_type", 4400},
+		{"bad_id", 4400},
+		{"missing_member", 4400},
+		{"bad_member", 4400},
+		{"invalid_data", 1007},
+		{"unsupported_protocol", 4400},
+		{"already_authenticated", 4400},
+		{"subscription_pending", 4400},
+		{"too_many_members", 4400},
+		{"not_authenticated", 4401},
+		{"user_mismatch", 4403},
+		{"not_subscribed", 4403},
+		{"no_presence", 4403},
+		{"auth_timeout", 4408},
+		{"revoked", 4410},
+		{"kicked", 4410},
+		{"message_rate", 4429},
+		{"byte_rate", 4429},
+		{"too_many_groups", 4429},
+		{"too_many_connections", 4429},
+		{"too_many_plain_groups", 4429},
+		{"too_slow", 4430},
+		{"draining", 1001},
+		{"internal_error", 1011},
+		{"database_unavailable", 1013},
+		{"overloaded", 1013},
+		{"bad_options", 4400},
+		{"session_not_exchangeable", 4403},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		const Refusal *refusal = refusal_for(rows[i].reason);
+		size_t		   len = strlen(refusal->detail);
+
+		check_at("%s", rows[i].reason);
+		CHECK_STR(refusal->reason, rows[i].reason);
+		CHECK_INT(refusal->close_code, rows[i].close_code);
+		CHECK(refusal->http_status >= 400 && refusal->http_status < 600);
+		/* refusal_json() escapes nothing. */
+		CHECK(len > 0 && strcspn(refusal->detail, "\"\\") == len);
+	}
+}
+
 TEST_MAIN()
