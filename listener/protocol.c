@@ -8,6 +8,9 @@
  * are nested JSON_MAX_DEPTH deep at most (deeper ones are invalid_json).  What
  * Python adds to JSON, NaN and Infinity, is refused here.
  *
+ * Long because both directions of the one format stand here: a member that is
+ * read and written is named in one file.
+ *
  *-------------------------------------------------------------------------
  */
 #include "protocol.h"

@@ -93,11 +93,9 @@ check_data(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char		 *copy = malloc(size + 1);
+	char		 *copy = exact_copy(data, size);
 	ProtocolError error;
 
-	MUST(copy != NULL);
-	memcpy(copy, data, size);
 	if (protocol_read(&request, copy, size, &error))
 	{
 		check_id();
@@ -108,6 +106,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 	{
 		MUST(strcmp(refusal_for(error.reason)->reason, error.reason) == 0);
+		MUST(strcspn(error.detail, "\"\\") == strlen(error.detail));
+		MUST(!error.fatal || request.id[0] == '\0');
 		check_id();
 	}
 	free(copy);
