@@ -1486,7 +1486,8 @@ COMMENT ON FUNCTION usher.exchange_credential(text, text, interval, text[], inte
 
 -- exchange(kind, credential, options jsonb) returns one row      API: listener
 --   options  NULL, or an object with ttl (seconds, 120 if absent), groups (an
---            array of names) and max_uses, as in issue_session
+--            array of names) and max_uses, as in issue_session; token counts
+--            for nothing here
 -- A session key for a credential of any kind but a session key.  It is good no
 -- longer than that, and dies with it.  Reasons beside those of authenticate:
 -- bad_options, session_not_exchangeable, no_credentials.
@@ -1505,6 +1506,10 @@ BEGIN
 	valid := false;
 	reason := 'bad_options';
 	options := coalesce(options, '{}');
+	-- the credential, which the listener has read
+	IF jsonb_typeof(options) = 'object' THEN
+		options := options - 'token';
+	END IF;
 	IF jsonb_typeof(options) <> 'object' OR EXISTS (
 		SELECT FROM jsonb_each(options) AS o
 		WHERE CASE o.key

@@ -23,9 +23,11 @@
 #include "allowance.h"
 #include "conversation.h"
 #include "credentials.h"
+#include "exchange.h"
 #include "handshake.h"
 #include "http.h"
 #include "inbound.h"
+#include "pages.h"
 #include "principal.h"
 #include "response.h"
 #include "subscription.h"
@@ -297,8 +299,9 @@ admission_on_feed_ready(ClientEnv *env)
 	}
 }
 
-static void
-begin(Client *client, ClientMode mode)
+/* Whether one more may be asked about; else it is told why not. */
+static bool
+is_welcome(Client *client)
 {
 	ClientEnv *env = client->env;
 	Slice	   address = {(const char *) client->address.ip,
@@ -307,24 +310,43 @@ begin(Client *client, ClientMode mode)
 	if (env->draining)
 	{
 		response_refuse(client, "draining", NULL);
-		return;
+		return false;
 	}
 	if (env->config->max_connections != 0 &&
 		env->count > env->config->max_connections)
 	{
 		response_refuse(client, "overloaded", NULL);
-		return;
+		return false;
 	}
 	client->address_limit = limit_hold(
 		&env->addresses, address, env->config->max_connections_per_address);
 	if (client->address_limit == NULL)
 	{
 		response_refuse(client, "too_many_connections", NULL);
-		return;
+		return false;
 	}
+	return true;
+}
+
+static void
+begin(Client *client, ClientMode mode)
+{
+	if (!is_welcome(client))
+		return;
 	client->mode = mode;
 	client_enter(client, CLIENT_ADMITTING);
 	ask(client);
+}
+
+/* POST /session, with as much of the body as is there. */
+static void
+begin_exchange(Client *client)
+{
+	if (exchange_wants_body(client) || client->state != CLIENT_REQUEST ||
+		!is_welcome(client))
+		return;
+	client_enter(client, CLIENT_ADMITTING);
+	exchange_ask(client);
 }
 
 static void
@@ -354,6 +376,10 @@ on_head(Client *client)
 		case HANDSHAKE_OPEN: begin(client, CLIENT_V1); return;
 		case HANDSHAKE_HEALTHZ: response_healthz(client); return;
 		case HANDSHAKE_READYZ: response_readyz(client); return;
+		case HANDSHAKE_SCRIPT: pages_send_script(client); return;
+		case HANDSHAKE_PAGE: pages_send_page(client); return;
+		case HANDSHAKE_EXCHANGE: begin_exchange(client); return;
+		case HANDSHAKE_PREFLIGHT: exchange_preflight(client); return;
 		case HANDSHAKE_REFUSE:
 			response_refuse(client, plan.reason, NULL);
 			return;
@@ -372,7 +398,12 @@ admission_on_data(Client *client, const uint8_t *bytes, size_t len)
 		return;
 	}
 	if (client->head_end > 0)
-		return; /* read before the pause took effect: kept for later */
+	{
+		/* a body; or read before the pause took effect: kept for later */
+		if (client->state == CLIENT_REQUEST)
+			begin_exchange(client);
+		return;
+	}
 	client->head_end = http_head_length((const char *) client->head,
 										client->head_len, searched);
 	if (client->head_end > max ||

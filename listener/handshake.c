@@ -101,6 +101,27 @@ plan_health(Handshake *plan, const HttpRequest *request, HandshakeAction action)
 		refuse(plan, "bad_method");
 }
 
+static void
+plan_file(Handshake *plan, const HttpRequest *request, HandshakeAction action)
+{
+	plan->action = action;
+	if (!slice_equals(request->method, "GET") &&
+		!slice_equals(request->method, "HEAD"))
+		refuse(plan, "bad_method");
+}
+
+static void
+plan_exchange(Handshake *plan, const HttpRequest *request)
+{
+	plan->shared = true;
+	if (slice_equals(request->method, "POST"))
+		plan->action = HANDSHAKE_EXCHANGE;
+	else if (slice_equals(request->method, "OPTIONS"))
+		plan->action = HANDSHAKE_PREFLIGHT;
+	else
+		refuse(plan, "post_required");
+}
+
 /* False, with a reason, when the request is no WebSocket handshake. */
 static bool
 plan_upgrade(Handshake *plan, const HttpRequest *request)
@@ -157,6 +178,13 @@ handshake_plan(Handshake *plan, const HttpRequest *request)
 		plan_health(plan, request, HANDSHAKE_HEALTHZ);
 	else if (slice_equals(path, "/readyz"))
 		plan_health(plan, request, HANDSHAKE_READYZ);
+	else if (slice_equals(path, "/usher.js"))
+		plan_file(plan, request, HANDSHAKE_SCRIPT);
+	else if (slice_equals(path, "/") &&
+			 http_upgrade(request) != HTTP_UPGRADE_OK)
+		plan_file(plan, request, HANDSHAKE_PAGE);
+	else if (slice_equals(path, "/session"))
+		plan_exchange(plan, request);
 	else if (slice_equals(path, "/ws") || slice_equals(path, GROUP_PATH))
 		plan_open(plan, request);
 	else if (path.len >= strlen(GROUP_PATH) &&

@@ -17,11 +17,15 @@
 
 typedef enum HandshakeAction
 {
-	HANDSHAKE_JOIN,	   /* a WebSocket for one group: group is set */
-	HANDSHAKE_OPEN,	   /* a WebSocket of usher.v1: groups come later */
-	HANDSHAKE_HEALTHZ, /* GET /healthz */
-	HANDSHAKE_READYZ,  /* GET /readyz */
-	HANDSHAKE_REFUSE,  /* reason is set */
+	HANDSHAKE_JOIN,		 /* a WebSocket for one group: group is set */
+	HANDSHAKE_OPEN,		 /* a WebSocket of usher.v1: groups come later */
+	HANDSHAKE_HEALTHZ,	 /* GET /healthz */
+	HANDSHAKE_READYZ,	 /* GET /readyz */
+	HANDSHAKE_SCRIPT,	 /* GET or HEAD /usher.js */
+	HANDSHAKE_PAGE,		 /* GET or HEAD / */
+	HANDSHAKE_EXCHANGE,	 /* POST /session */
+	HANDSHAKE_PREFLIGHT, /* OPTIONS /session */
+	HANDSHAKE_REFUSE,	 /* reason is set */
 } HandshakeAction;
 
 typedef struct Handshake
@@ -31,8 +35,10 @@ typedef struct Handshake
 	Slice			key;	  /* Sec-WebSocket-Key; ptr NULL unless the
 							   * handshake itself is valid, so that 101 is
 							   * a possible answer */
-	Slice		protocol;	  /* Sec-WebSocket-Protocol of that 101, or none */
-	bool		speaks_v1;	  /* of the path /ws, even if refused */
+	Slice protocol;			  /* Sec-WebSocket-Protocol of that 101, or none */
+	bool  speaks_v1;		  /* of the path /ws, even if refused */
+	bool  shared;			  /* of the path /session, even if refused: pages
+							   * of allowed origins may read the answer */
 	bool		from_browser; /* it sent Origin: script sees no HTTP status */
 	const char *reason;		  /* see refusal.h */
 } Handshake;

@@ -551,15 +551,37 @@ is_token_list(const HttpRequest *request, const char *name)
 	return true;
 }
 
-static bool
-has_body(const HttpRequest *request)
+HttpBody
+http_body_length(const HttpRequest *request, size_t *len)
 {
 	size_t count;
 	Slice  length;
 
+	*len = 0;
 	http_header(request, "Transfer-Encoding", &count);
 	if (count > 0)
-		return true;
+		return HTTP_BODY_CHUNKED;
 	length = http_header(request, "Content-Length", &count);
-	return count > 1 || (count == 1 && !slice_equals(length, "0"));
+	if (count == 0)
+		return HTTP_BODY_OK;
+	if (count > 1 || length.len == 0)
+		return HTTP_BODY_MALFORMED;
+	for (size_t i = 0; i < length.len; i++)
+	{
+		if (length.ptr[i] < '0' || length.ptr[i] > '9')
+			return HTTP_BODY_MALFORMED;
+		if (*len < (size_t) 1 << 31)
+			*len = *len * 10 + (size_t) (length.ptr[i] - '0');
+	}
+	if (*len > (size_t) 1 << 31)
+		*len = (size_t) 1 << 31;
+	return HTTP_BODY_OK;
+}
+
+static bool
+has_body(const HttpRequest *request)
+{
+	size_t len;
+
+	return http_body_length(request, &len) != HTTP_BODY_OK || len > 0;
 }

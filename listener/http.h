@@ -60,6 +60,21 @@ size_t http_head_length(const char *bytes, size_t len, size_t searched);
 HttpStatus http_parse(HttpRequest *request, const char *bytes,
 					  size_t len) MUST_CHECK;
 
+typedef enum HttpBody
+{
+	HTTP_BODY_OK,
+	HTTP_BODY_CHUNKED,	 /* or another Transfer-Encoding: no length is known */
+	HTTP_BODY_MALFORMED, /* Content-Length that is none, or several */
+} HttpBody;
+
+/*
+ * http_body_length
+ *		How many bytes follow the head; 0 when nothing says so.
+ *
+ * Spec: RFC 9112 section 6.3.  Lengths above 2^31 are given as 2^31.
+ */
+HttpBody http_body_length(const HttpRequest *request, size_t *len) MUST_CHECK;
+
 /*
  * http_header
  *		Value of the named header, ptr NULL when absent; *count (may be NULL)

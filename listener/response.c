@@ -15,7 +15,7 @@
 #include "http.h"
 #include "refusal.h"
 
-#define RESPONSE_BYTES 1024
+#define RESPONSE_BYTES 2048
 #define BODY_BYTES 512
 
 static void
@@ -30,11 +30,61 @@ respond(Client *client, int status, const char *extra_headers, const char *body)
 	client_enter(client, CLIENT_FINISHING);
 }
 
+#define CORS_BYTES 512
+
+/*
+ * Whether a page may read the answer (Fetch standard, CORS protocol): pages of
+ * origins that allowed_origins names, or of our own.  extra is added to.
+ */
+static void
+allow_origin(Client *client, char extra[CORS_BYTES])
+{
+	HttpRequest request;
+	Handshake	plan;
+	Slice		origin;
+	size_t		used = strlen(extra);
+
+	if (client->head_end == 0 || client_parse_head(client, &request) != HTTP_OK)
+		return;
+	handshake_plan(&plan, &request);
+	origin = http_header(&request, "Origin", NULL);
+	if (!plan.shared || origin.ptr == NULL || origin.len > CORS_BYTES / 2 ||
+		!handshake_origin_allowed(&request,
+								  client->env->config->allowed_origins, true))
+		return;
+	snprintf(extra + used, CORS_BYTES - used,
+			 "Access-Control-Allow-Origin: %.*s\r\n"
+			 "Access-Control-Allow-Credentials: true\r\n"
+			 "Vary: Origin\r\n",
+			 (int) origin.len, origin.ptr);
+}
+
+void
+response_json(Client *client, int status, const char *body)
+{
+	char extra[CORS_BYTES] = "";
+
+	allow_origin(client, extra);
+	respond(client, status, extra, body);
+}
+
+void
+response_preflight(Client *client)
+{
+	char extra[CORS_BYTES] =
+		"Access-Control-Allow-Methods: POST\r\n"
+		"Access-Control-Allow-Headers: Authorization, Content-Type\r\n"
+		"Access-Control-Max-Age: 600\r\n";
+
+	allow_origin(client, extra);
+	respond(client, 204, extra, NULL);
+}
+
 static void
 refuse_http(Client *client, const Refusal *refusal, const char *detail)
 {
 	char body[BODY_BYTES];
-	char extra[160] = "";
+	char extra[CORS_BYTES] = "";
 
 	if (refusal_json(body, sizeof(body), refusal, detail, false) == 0)
 		body[0] = '\0';
@@ -47,12 +97,15 @@ refuse_http(Client *client, const Refusal *refusal, const char *detail)
 				 (int) keyword.len, keyword.ptr);
 	}
 	else if (refusal->http_status == 405)
-		snprintf(extra, sizeof(extra), "Allow: GET\r\n");
+		snprintf(extra, sizeof(extra), "Allow: %s\r\n",
+				 strcmp(refusal->reason, "post_required") == 0 ? "POST, OPTIONS"
+															   : "GET");
 	else if (refusal->http_status == 426)
 		snprintf(extra, sizeof(extra),
 				 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
 	else if (refusal->http_status == 429 || refusal->http_status == 503)
 		snprintf(extra, sizeof(extra), "Retry-After: 1\r\n");
+	allow_origin(client, extra);
 	respond(client, refusal->http_status, extra, body);
 }
 

@@ -20,6 +20,12 @@
  */
 void response_refuse(Client *client, const char *reason, const char *detail);
 
+/* A JSON body for the page that asked, or for whoever else did. */
+void response_json(Client *client, int status, const char *body);
+
+/* The page may ask as it wants to (CORS). */
+void response_preflight(Client *client);
+
 /* The head of the 101 for this handshake; 0 when there is none to answer. */
 #define RESPONSE_SWITCHING_BYTES 512
 size_t response_switching(const Handshake *plan,
