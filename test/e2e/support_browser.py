@@ -52,20 +52,23 @@ def descendants(pid):
     return found
 
 
+def signal_all(pids, number):
+    """Chromium ends processes of its own when it likes."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 @contextlib.contextmanager
 def asleep(driver):
     """The whole browser stands still, as when a lid is closed."""
     pids = descendants(driver.service.process.pid)
     assert pids
-    stopped = []
     try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-            stopped.append(pid)
+        signal_all(pids, signal.SIGSTOP)
         yield
     finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+        signal_all(pids, signal.SIGCONT)
 
 
 def wait_until(driver, condition, deadline_s, describe):
