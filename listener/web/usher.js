@@ -22,6 +22,7 @@ const MAX_UNCLAIMED = 1000; // messages kept for an iteration not yet begun
 const STABLE_MS = 5000; // open this long, a connection has been a success
 /* Browsers wake a hidden page's timers once a minute: that is no sleep. */
 const SLEEP_MS = 90000;
+const RENEW_MS = 5000; // after a refresh that failed
 
 /* What a group is with the server. */
 const OUT = 0;
@@ -30,23 +31,22 @@ const IN = 2;
 
 /* What went wrong, in the protocol's words. */
 class UsherError extends Error {
-	constructor(facts, cause) {
-		const { code, reason, detail, group } = facts;
+	constructor({ code, reason, detail, group, cause, ...facts }) {
 		super(detail ? reason + ": " + detail : reason, { cause });
-		Object.assign(this, { name: "UsherError", code, reason, detail, group });
-		this.retryAfter = facts.retry_after_ms ?? facts.reconnect_after_ms;
+		const retryAfter = facts.retry_after_ms ?? facts.reconnect_after_ms;
+		Object.assign(this, { name: "UsherError", code, reason, detail, group, retryAfter });
 	}
 }
 
-const trouble = (code, reason, detail, cause) =>
-	new UsherError({ code, reason, detail }, cause);
+const trouble = (code, reason, cause) =>
+	new UsherError({ code, reason, detail: cause, cause });
 
 const now = () => Date.now();
 
 /* ---- bytes --------------------------------------------------------------- */
 
 const toBase64 = (bytes) =>
-	btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+	btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 
 const fromBase64 = (text) =>
 	Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -83,32 +83,6 @@ function createEvents() {
 				if (wanted === name) (async () => listener(...values))();
 		},
 	};
-}
-
-/* Messages from now on, until "end", which may have an error. */
-function iterate({ on }) {
-	const items = [];
-	let wake;
-	let ending;
-	const off = on("message", (data, message) => {
-		items.push(message);
-		if (wake) wake();
-		else if (items.length > MAX_UNCLAIMED) items.shift();
-	});
-	on("end", (error) => {
-		ending = { error };
-		wake?.();
-	});
-	return (async function* () {
-		try {
-			while (items.length || !ending)
-				if (items.length) yield items.shift();
-				else await new Promise((resolve) => (wake = resolve));
-		} finally {
-			off();
-		}
-		if (ending.error) throw ending.error;
-	})();
 }
 
 /* ---- the client ---------------------------------------------------------- */
@@ -150,14 +124,14 @@ function connect(
 
 	const change = () => new Promise((resolve) => waiters.push(resolve));
 
-	function changed() {
+	const changed = () => {
 		for (const resolve of waiters.splice(0)) resolve();
-	}
+	};
 
-	function setState(next) {
+	const setState = (next) => {
 		if (state !== next) emit("state", (state = next));
 		changed();
-	}
+	};
 
 	/* With jitter, so that not all who were cut off come back at once. */
 	const pause = (attempt, atLeast = 0) =>
@@ -166,30 +140,30 @@ function connect(
 	/* -- questions and answers -- */
 
 	/* answered(answer) returns whether more answers will come. */
-	function ask(message, answered) {
+	const ask = (message, answered) => {
 		answers.set(++lastId, answered);
 		socket.send(JSON.stringify({ ...message, id: lastId }));
-	}
+	};
 
-	async function request(message) {
+	const request = async (message) => {
 		if (!openSince) throw trouble(1006, "disconnected");
 		flush(); // subscribe first to what was subscribed to before
 		const answer = await new Promise((resolve) => ask(message, resolve));
 		if (answer.type === "error") throw new UsherError(answer);
 		return answer;
-	}
+	};
 
 	/* -- one connection -- */
 
-	async function credential(why) {
+	const credential = async (why) => {
 		try {
 			return canRenew ? await token(why) : token;
 		} catch (cause) {
-			throw trouble(0, "token_failed", cause, cause);
+			throw trouble(0, "token_failed", cause);
 		}
-	}
+	};
 
-	async function start(why) {
+	const start = async (why) => {
 		const mine = ++turn;
 		clearTimeout(timer);
 		setState("connecting");
@@ -201,9 +175,9 @@ function connect(
 			emit("error", error);
 			lost(error);
 		}
-	}
+	};
 
-	function open(shown) {
+	const open = (shown) => {
 		const inMessage = carrier === "message";
 		const offer = ["usher.v1"];
 		if (shown && !inMessage) offer.push(asProtocol(shown));
@@ -213,36 +187,38 @@ function connect(
 		socket = mine;
 		notice = undefined;
 		deadline = now() + timeout;
-		socket.onopen = ifMine(() => {
+		mine.onopen = ifMine(() => {
 			// Answered by welcome; unless a cookie was quicker, which is no harm.
 			if (shown ? inMessage : anonymous) ask({ type: "auth", token: shown || undefined });
 		});
-		socket.onmessage = ifMine(({ data }) => receive(JSON.parse(data)));
-		socket.onerror = () => {}; // onclose follows
-		socket.onclose = ifMine(({ code, reason }) => {
+		mine.onmessage = ifMine(({ data }) => receive(JSON.parse(data)));
+		mine.onerror = () => {}; // onclose follows
+		mine.onclose = ifMine(({ code, reason }) => {
 			const known = notice?.code === code ? notice : { reason: reason || "disconnected" };
 			lost(new UsherError({ ...known, code }), !shown);
 		});
-	}
+	};
 
-	function receive(message) {
-		const { id, type, group, code } = message;
+	const receive = (message) => {
+		const { id, type, group: name, code } = message;
+		const group = groups.get(name);
 		heard = now();
 		if (openSince) deadline = Infinity;
 		if (code) notice = message;
 		if (!answers.get(id)?.(message)) answers.delete(id);
-		handlers[type]?.(message, groups.get(group));
-	}
+		// What comes while we leave is about a membership that nobody wants.
+		if (!name || group?.state === IN) handlers[type]?.(message, group);
+	};
 
 	/* Whatever is heard is proof of life. */
-	function probe(wait) {
+	const probe = (wait) => {
 		if (!openSince || deadline < Infinity) return;
 		deadline = now() + wait;
 		ask({ type: "ping" });
-	}
+	};
 
 	/* Nobody is in a group any more, until they are asked for again. */
-	function disconnect(error) {
+	const disconnect = (error) => {
 		const { code, message: detail } = error;
 		const old = socket;
 		if (openSince && now() - openSince > STABLE_MS) attempts = 0;
@@ -256,21 +232,20 @@ function connect(
 		if (!old) return;
 		old.close();
 		emit("close", error);
-	}
+	};
 
-	function lost(error, nothingShown) {
+	const lost = (error, nothingShown) => {
 		const { code, retryAfter } = error;
-		const refused = REFUSED.includes(code);
-		disconnect(error);
 		// Who had nothing to show is not waited for next time either.
-		if (refused || (code === 4408 && nothingShown)) refusals += canRenew || !refused ? 1 : maxRefusals;
-		if (FINAL.includes(code) || refusals >= maxRefusals) return finish(error);
+		const refused = REFUSED.includes(code) || (nothingShown && code === 4408);
+		disconnect(error);
+		if (FINAL.includes(code) || (refused && (!canRenew || ++refusals >= maxRefusals)))
+			return finish(error);
 		timer = setTimeout(start, pause(attempts++, retryAfter), refused ? "refused" : "reconnect");
 		setState("waiting");
-	}
+	};
 
-	function finish(error) {
-		if (state === "closed") return;
+	const finish = (error) => {
 		turn++;
 		clearTimeout(timer);
 		clearInterval(ticker);
@@ -280,11 +255,11 @@ function connect(
 		setState("closed");
 		if (error) emit("error", error);
 		resolveClosed(error);
-	}
+	};
 
 	/* -- sleeping and waking -- */
 
-	function tick() {
+	const tick = () => {
 		const slept = now() - lastTick > SLEEP_MS;
 		lastTick = now();
 		if (slept) {
@@ -294,25 +269,25 @@ function connect(
 		} else if (lastTick > deadline) lost(trouble(1006, "timeout"));
 		else if (lastTick - heard >= heartbeat) probe(timeout);
 		flush();
-	}
+	};
 
 	/* The page was shown or hidden, or the network is back. */
-	function nudge() {
+	const nudge = () => {
 		tick();
 		if (state === "waiting") start("wake");
 		probe(timeout / 3);
-	}
+	};
 
-	function listen(how) {
+	const listen = (how) => {
 		for (const name of ["visibilitychange", "online"]) globalThis[how]?.(name, nudge);
-	}
+	};
 
 	/* -- refreshing -- */
 
 	const refresh = async (why) =>
 		request({ type: "refresh", token: await credential(why) });
 
-	async function renew(attempt) {
+	const renew = async () => {
 		const old = socket;
 		renewedAt = now();
 		try {
@@ -320,25 +295,25 @@ function connect(
 		} catch (error) {
 			if (socket !== old) return; // a new one has a new credential
 			emit("error", error);
-			renewal = setTimeout(renew, pause(attempt, error.retryAfter), attempt + 1);
+			renewal = setTimeout(renew, error.retryAfter ?? RENEW_MS);
 		}
-	}
+	};
 
 	/* -- groups -- */
 
-	function flush() {
+	const flush = () => {
 		for (const [name, { state: is, subs }] of groups)
 			if (is === OUT && !subs.size) groups.delete(name);
 		if (!openSince) return;
 		move("subscribe", OUT);
 		move("unsubscribe", IN);
-	}
+	};
 
 	/* All that is to be moved from a state, in as few messages as there can be. */
-	function move(type, from) {
+	const move = (type, from) => {
 		const all = [...groups.values()].filter(
 			({ state: is, subs, notBefore }) =>
-				is === from && !subs.size === (from === IN) && notBefore <= now(),
+				is === from && !subs.size === (from === IN) && !(notBefore > now()),
 		);
 		while (all.length) {
 			const list = all.splice(0, MAX_GROUPS);
@@ -358,9 +333,9 @@ function connect(
 				return left > 0;
 			});
 		}
-	}
+	};
 
-	function settle(group, from, answer) {
+	const settle = (group, from, answer) => {
 		const { type, code, reason } = answer;
 		if (reason === "disconnected") return; // disconnect() saw to it
 		if (type === "subscribed") enter(group, answer);
@@ -371,47 +346,49 @@ function connect(
 			postpone(group, from, new UsherError(answer));
 		else expel(group, new UsherError(answer));
 		flush();
-	}
+	};
 
-	function enter(group, answer) {
+	const enter = (group, answer) => {
 		const { name, answer: resumed } = group;
-		Object.assign(group, { state: IN, attempts: 0, answer });
+		group.state = IN;
+		group.wait = 0;
+		group.answer = answer;
 		tell(group, "subscribed", answer);
 		if (resumed) emit("resume", { group: name, recovered: answer.recovered });
 		changed();
-	}
+	};
 
-	function postpone(group, from, error) {
-		const wait = pause(group.attempts++, error.retryAfter);
+	/* No jitter: those that were refused together are to ask together. */
+	const postpone = (group, from, error) => {
+		group.wait = Math.min(max, 2 * (group.wait || min));
+		const wait = Math.max(group.wait, error.retryAfter ?? 0);
 		group.state = from;
 		group.notBefore = now() + wait;
 		setTimeout(flush, wait + 1);
 		emit("error", error);
-	}
+	};
 
-	function leave(group) {
+	const leave = (group) => {
 		group.state = OUT;
 		group.notBefore = 0;
 		changed();
-	}
+	};
 
 	/* Out without having asked; there is no error when we close. */
-	function expel(group, error) {
+	const expel = (group, error) => {
 		const all = [...group.subs];
 		group.subs.clear();
 		leave(group);
-		for (const { end } of all) end(error);
-	}
+		for (const emitTo of all) emitTo("unsubscribed", error);
+	};
 
-	function tell({ subs }, ...event) {
-		for (const { emit: emitTo } of [...subs]) emitTo(...event);
-	}
+	const tell = ({ subs }, ...event) => {
+		for (const emitTo of [...subs]) emitTo(...event);
+	};
 
 	/* -- what the server says -- */
 
-	/* What comes while we leave is about a membership that nobody wants. */
-	const inGroup = (action) => (message, group) => group?.state === IN && action(group, message);
-	const tellPresence = inGroup((group, { type, ...who }) => tell(group, type, who));
+	const onPresence = ({ type, ...who }, group) => tell(group, type, who);
 
 	const handlers = {
 		welcome(message) {
@@ -429,65 +406,81 @@ function connect(
 			// the nearer the end, the sooner again, but never in a tight loop.
 			const notBefore = renewedAt + Math.max(1000, message.in * 500);
 			clearTimeout(renewal);
-			renewal = setTimeout(renew, notBefore - now(), 2);
+			renewal = setTimeout(renew, notBefore - now());
 		},
-		message: inGroup((group, { type, data, format = "json", ...rest }) => {
+		message({ type, data, format = "json", ...rest }, group) {
 			const { seq, tag } = rest;
 			if (seq !== undefined) group.since = { seq, tag };
 			if (format === "binary") data = fromBase64(data);
 			tell(group, "message", data, { ...rest, format, data });
-		}),
-		unsubscribed: inGroup((group, message) => expel(group, new UsherError(message))),
-		join: tellPresence,
-		leave: tellPresence,
+		},
+		unsubscribed: (message, group) => expel(group, new UsherError(message)),
+		join: onPresence,
+		leave: onPresence,
 	};
 
 	/* -- what the application asks -- */
 
-	async function send(name, data, { format, wait } = {}) {
+	const send = async (name, data, { format, wait } = {}) => {
 		const ready = () => openSince && (groups.get(name)?.state ?? IN) === IN;
 		while (wait && !ready() && state !== "closed") await change();
 		await request({ type: "send", group: name, ...pack(data, format) });
-	}
+	};
 
 	const presence = async (name) => (await request({ type: "presence", group: name })).users;
 
-	function subscribe(name, callback, { since } = {}) {
+	const subscribe = (name, callback, { since } = {}) => {
 		const { on: onEvent, emit: emitTo } = createEvents();
-		const group = groups.get(name) ?? { name, state: OUT, subs: new Set(), attempts: 0, notBefore: 0 };
-		let unclaimed;
+		const group = groups.get(name) ?? { name, state: OUT, subs: new Set() };
 		let ending;
 
 		const ready = new Promise((resolve, reject) => {
 			onEvent("subscribed", resolve);
-			onEvent("end", (error) => reject(error ?? trouble(0, "unsubscribed")));
+			onEvent("unsubscribed", (error) => {
+				ending = { error };
+				reject(error ?? trouble(0, "unsubscribed"));
+			});
 		});
-		ready.catch(() => {}); // who does not look does not care
 
-		const sub = {
-			emit: emitTo,
-			end(error) {
-				if (error) emitTo("unsubscribed", error);
-				emitTo("end", error);
-			},
+		/* The messages from now on. */
+		const iterate = () => {
+			const items = [];
+			let wake;
+			const off = onEvent("message", (data, message) => {
+				items.push(message);
+				if (wake) wake();
+				else if (items.length > MAX_UNCLAIMED) items.shift();
+			});
+			onEvent("unsubscribed", () => wake?.());
+			return (async function* () {
+				try {
+					while (items.length || !ending)
+						if (items.length) yield items.shift();
+						else await new Promise((resolve) => (wake = resolve));
+				} finally {
+					off();
+				}
+				if (ending.error) throw ending.error;
+			})();
 		};
 
-		async function unsubscribe() {
-			if (!group.subs.delete(sub)) return;
-			sub.end();
+		const unsubscribe = async () => {
+			if (!group.subs.delete(emitTo)) return;
+			emitTo("unsubscribed");
 			flush();
 			while (group.state !== OUT && !group.subs.size) await change();
-		}
+		};
 
+		ready.catch(() => {}); // who does not look does not care
 		if (callback) onEvent("message", callback);
-		else unclaimed = iterate({ on: onEvent });
+		let unclaimed = callback ? undefined : iterate();
 		groups.set(name, group);
 		group.since ??= since;
-		group.subs.add(sub);
+		group.subs.add(emitTo);
 		queueMicrotask(() => {
 			if (state === "closed") expel(group, trouble(1000, "closed"));
 			// Another subscription may have brought us in already.
-			else if (group.state === IN && group.subs.has(sub)) emitTo("subscribed", group.answer);
+			else if (group.state === IN && !ending) emitTo("subscribed", group.answer);
 			else flush();
 		});
 
@@ -499,12 +492,12 @@ function connect(
 			presence: () => presence(name),
 			on: onEvent,
 			[Symbol.asyncIterator]() {
-				const mine = unclaimed ?? iterate({ on: onEvent });
+				const mine = unclaimed ?? iterate();
 				unclaimed = undefined;
 				return mine;
 			},
 		};
-	}
+	};
 
 	const closed = new Promise((resolve) => (resolveClosed = resolve));
 	const ticker = setInterval(tick, Math.min(timeout, heartbeat) / 4);
