@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import Cluster, Site, Usherd, free_port  # noqa: E402
+from harness import Cluster, Site, Usherd, eventually, free_port  # noqa: E402
 from harness.process import end_on_signals  # noqa: E402
 from support_groups import Sql  # noqa: E402
 
@@ -54,6 +54,24 @@ def start_usherd(site):
 
     yield start
     for usherd in reversed(started):
+        usherd.stop()
+        usherd.remove()
+
+
+@pytest.fixture
+def start_orphan():
+    """start_orphan(page="on"): a listener that finds no database."""
+    started = []
+
+    def start(**settings):
+        usherd = Usherd(f"host=127.0.0.1 port={free_port()}", **settings)
+        started.append(usherd)
+        usherd.start(wait=False)
+        eventually(usherd.answers)
+        return usherd
+
+    yield start
+    for usherd in started:
         usherd.stop()
         usherd.remove()
 

@@ -4,7 +4,7 @@ import json
 import urllib.parse
 
 import pytest
-from harness import REPO, eventually, free_port
+from harness import REPO, eventually
 from harness.client import Refused
 from support_wire import QUICK, ask, assert_no_secret, broadcast_text, head
 
@@ -370,23 +370,9 @@ def test_one_user_too_often_is_429(start_usherd, make_token, group):
 
 
 @pytest.fixture
-def orphan(start_usherd):
+def orphan(start_orphan):
     """A listener whose database is not there."""
-    from harness import Usherd
-    usherd = Usherd(f"host=127.0.0.1 port={free_port()}",
-                    **{**QUICK, "auth_timeout": "200ms"})
-    usherd.start(wait=False)
-    eventually(lambda: usherd.process.is_running() and _answers(usherd))
-    yield usherd
-    usherd.stop()
-    usherd.remove()
-
-
-def _answers(usherd):
-    try:
-        return usherd.get("/healthz").status == 200
-    except OSError:
-        return False
+    return start_orphan(**{**QUICK, "auth_timeout": "200ms"})
 
 
 def test_without_a_database_a_client_is_told_503(orphan):

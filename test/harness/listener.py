@@ -73,11 +73,14 @@ class Usherd:
     def is_running(self):
         return self.process is not None and self.process.is_running()
 
-    def is_ready(self):
+    def answers(self, path="/healthz"):
         try:
-            return self.get("/readyz").status == 200
+            return self.get(path).status == 200
         except (OSError, http.client.HTTPException):
             return False
+
+    def is_ready(self):
+        return self.answers("/readyz")
 
     def stop(self, deadline_s=15):
         """End by SIGTERM; returns the exit status.  A crash, also an earlier
