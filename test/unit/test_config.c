@@ -317,6 +317,10 @@ TEST(a_wrong_command_line_is_refused_with_what_to_change)
 		 "option --database: database has a control character in it; take it "
 		 "out"},
 		{"--listen=", NULL, "listen and tls_listen are both empty; set one"},
+		{"--lease=2999ms", NULL,
+		 "lease is shorter than three times report_interval; make it longer"},
+		{"--lease=59s", "--report_interval=20s",
+		 "lease is shorter than three times report_interval; make it longer"},
 		{"--listen=8765", NULL,
 		 "listen cannot be \"8765\"; write host:port, [v6]:port or *:port, "
 		 "separated by commas"},
@@ -334,6 +338,17 @@ TEST(a_wrong_command_line_is_refused_with_what_to_change)
 				  CONFIG_ERROR);
 		CHECK_STR(error, row[i].error);
 	}
+}
+
+TEST(a_lease_of_exactly_three_reports_is_long_enough)
+{
+	Config config;
+
+	CHECK_INT(load(&config, "--lease=60s", "--report_interval=20s", NULL),
+			  CONFIG_OK);
+	config_fini(&config);
+	CHECK_INT(load(&config, "--lease=3s", NULL), CONFIG_OK);
+	config_fini(&config);
 }
 
 TEST(a_file_is_read_with_comments_blanks_and_indents)
