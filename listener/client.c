@@ -67,7 +67,7 @@ client_enter(Client *client, ClientState next)
 				   state_names[client->state], state_names[next]);
 	if (is_unauthenticated(client->state) && !is_unauthenticated(next))
 		env->unauthenticated--;
-	if (client->state == CLIENT_REQUEST)
+	if (client->state == CLIENT_REQUEST || client->state == CLIENT_GREETING)
 		client_stop_waiting(client, &env->requests);
 	client->state = next;
 
@@ -87,6 +87,7 @@ client_enter(Client *client, ClientState next)
 			/* the deadline of ADMITTING goes on */
 			break;
 		case CLIENT_GREETING:
+			client_wait(client, &env->requests);
 			client->deadline_ms = now_ms + config->auth_timeout_ms;
 			client->opened_ms = now_ms;
 			break;

@@ -81,10 +81,10 @@ typedef struct ClientEnv
 	LimitTable	  users;	 /* by user id */
 	LimitTable	  addresses; /* by IP address */
 	Client		 *all;
-	Client		 *gone;				/* to be freed by client_reap */
-	Client		 *doomed;			/* to be closed by reception_close_doomed */
-	ClientList	  requests;			/* in CLIENT_REQUEST, the oldest first */
-	ClientList	  rechecks;			/* to be asked about: see recheck.c */
+	Client		 *gone;		/* to be freed by client_reap */
+	Client		 *doomed;	/* to be closed by reception_close_doomed */
+	ClientList	  requests; /* in REQUEST or GREETING, the oldest first */
+	ClientList	  rechecks; /* to be asked about: see recheck.c */
 	uint64_t	  recheck_after_ms; /* not before, after a failure */
 	size_t		  count;			/* connections, in whatever state */
 	size_t		  unauthenticated;	/* of them not yet seated */

@@ -38,6 +38,9 @@
 #include "subscription.h"
 #include "tls.h"
 
+/* How long the end may wait for the database to be told of it. */
+#define LAST_REPORT_MS 1000
+
 #define MAX_DESCRIPTORS ((rlim_t) 1 << 20)
 
 typedef struct Server
@@ -287,8 +290,10 @@ begin_drain(Server *server)
 			reception_close(client, WS_CLOSE_GOING_AWAY, "draining");
 	}
 	server->drain_end.on_due = on_drain_end;
+	/* The last peer to be given up, and then a last report. */
 	loop_arm(env->loop, &server->drain_end,
-			 now_ms + config->drain_time_ms + config->close_timeout_ms);
+			 now_ms + config->drain_time_ms + config->close_timeout_ms +
+				 LAST_REPORT_MS);
 	loop_wake(env->loop);
 }
 

@@ -2,6 +2,7 @@
 import pytest
 
 from harness.client import Closed
+from support_v1 import V1Client
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +70,21 @@ def test_a_question_about_an_open_client_that_raises_closes_it_1011(
         assert (messages, close.code) == ([], 1011)
     with usherd.connect(f"{category}_1", token=token):
         pass
+
+
+def test_a_newcomer_gets_in_where_others_never_say_who_they_are(
+        start_usherd, token, group):
+    usherd = start_usherd(max_unauthenticated=20, auth_timeout="60s")
+    holders = [V1Client(usherd) for _ in range(40)]
+    try:
+        with usherd.connect(group, token=token) as client:
+            client.send("here")
+            assert client.receive() == "here"
+        with V1Client(usherd) as client:
+            assert client.auth(token)["type"] == "welcome"
+    finally:
+        for holder in holders:
+            holder.socket.close()
 
 
 def test_a_newcomer_gets_in_where_others_only_hold_connections_open(
