@@ -578,10 +578,13 @@ http_body_length(const HttpRequest *request, size_t *len)
 	return HTTP_BODY_OK;
 }
 
+/* Anything but no length, or exactly "0": a handshake has no odd ones. */
 static bool
 has_body(const HttpRequest *request)
 {
 	size_t len;
+	Slice  length = http_header(request, "Content-Length", NULL);
 
-	return http_body_length(request, &len) != HTTP_BODY_OK || len > 0;
+	return http_body_length(request, &len) != HTTP_BODY_OK ||
+		   (length.ptr != NULL && !slice_equals(length, "0"));
 }

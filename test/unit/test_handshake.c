@@ -242,6 +242,36 @@ TEST(each_broken_handshake_has_its_reason)
 	}
 }
 
+TEST(files_are_got_and_session_keys_are_posted_for)
+{
+	static const struct
+	{
+		const char	   *line;
+		HandshakeAction action;
+	} rows[] = {
+		{"GET / HTTP/1.1", HANDSHAKE_PAGE},
+		{"HEAD / HTTP/1.1", HANDSHAKE_PAGE},
+		{"POST / HTTP/1.1", HANDSHAKE_REFUSE},
+		{"GET /usher.js HTTP/1.1", HANDSHAKE_SCRIPT},
+		{"HEAD /usher.js?x=1 HTTP/1.1", HANDSHAKE_SCRIPT},
+		{"PUT /usher.js HTTP/1.1", HANDSHAKE_REFUSE},
+		{"POST /session HTTP/1.1", HANDSHAKE_EXCHANGE},
+		{"OPTIONS /session HTTP/1.1", HANDSHAKE_PREFLIGHT},
+		{"GET /session HTTP/1.1", HANDSHAKE_REFUSE},
+		{"POST /session/ HTTP/1.1", HANDSHAKE_REFUSE},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		Handshake plan = plan_for(rows[i].line, "Host: a\r\n");
+
+		check_at("%s", rows[i].line);
+		CHECK_INT(plan.action, rows[i].action);
+		CHECK_INT(plan.shared, strstr(rows[i].line, "/session ") != NULL);
+	}
+	CHECK_STR(plan_for("GET / HTTP/1.1", UPGRADE).reason, "not_found");
+}
+
 TEST(the_path_ws_speaks_usher_v1_or_refuses)
 {
 	static const struct

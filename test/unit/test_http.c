@@ -631,4 +631,45 @@ TEST(a_subprotocol_that_is_no_token_cannot_forge_a_header)
 	CHECK_INT(http_switching(out, 40, SAMPLE_ACCEPT, SLICE_NONE), 0);
 }
 
+TEST(the_length_of_a_body_is_what_one_header_says)
+{
+	static const struct
+	{
+		const char *headers;
+		HttpBody	status;
+		size_t		len;
+	} rows[] = {
+		{"", HTTP_BODY_OK, 0},
+		{"Content-Length: 0\r\n", HTTP_BODY_OK, 0},
+		{"content-length: 17\r\n", HTTP_BODY_OK, 17},
+		{"Content-Length: 007\r\n", HTTP_BODY_OK, 7},
+		{"Content-Length: 2147483648\r\n", HTTP_BODY_OK, 2147483648},
+		{"Content-Length: 99999999999999999999999999\r\n", HTTP_BODY_OK,
+		 2147483648},
+		{"Content-Length: \r\n", HTTP_BODY_MALFORMED, 0},
+		{"Content-Length: -1\r\n", HTTP_BODY_MALFORMED, 0},
+		{"Content-Length: +1\r\n", HTTP_BODY_MALFORMED, 0},
+		{"Content-Length: 1, 1\r\n", HTTP_BODY_MALFORMED, 0},
+		{"Content-Length: 1\r\nContent-Length: 1\r\n", HTTP_BODY_MALFORMED, 0},
+		{"Transfer-Encoding: chunked\r\n", HTTP_BODY_CHUNKED, 0},
+		{"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+		 HTTP_BODY_CHUNKED, 0},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		char		head[256];
+		HttpRequest request;
+		size_t		len = 99;
+
+		check_at("%s", rows[i].headers);
+		snprintf(head, sizeof(head), "POST / HTTP/1.1\r\nHost: a\r\n%s\r\n",
+				 rows[i].headers);
+		CHECK_INT(http_parse(&request, head, strlen(head)), HTTP_OK);
+		CHECK_INT(http_body_length(&request, &len), rows[i].status);
+		if (rows[i].status == HTTP_BODY_OK)
+			CHECK_INT(len, rows[i].len);
+	}
+}
+
 TEST_MAIN()
