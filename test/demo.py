@@ -7,6 +7,7 @@ shows, once, and its exit status tells.
 """
 import argparse
 import fcntl
+import json
 import os
 import shlex
 import shutil
@@ -69,6 +70,7 @@ class Demo:
         self.usherd.settings["database"] = self.site.conninfo()
         # The page comes from another port, so it is not of the same origin.
         self.usherd.settings["allowed_origins"] = "127.0.0.1, localhost"
+        self.usherd.settings["page"] = "on"
         self.parts.append(self.usherd)
         self.usherd.start()
         self.write_psql()
@@ -110,8 +112,10 @@ class Demo:
 Usher demo
 
   page    {self.site.url}/
+  debug   {http}/#group=app_1
+          the listener's own page: every frame, and what each code means
   users   alice, bob, admin (the password is the name)
-  socket  {socket}/app_1
+  socket  {socket} (usher.v1, many groups), {socket}/app_1 (raw)
   logs    {self.folder}/*.log
 
 Log in on the page, with a token or by Django's own form and its cookie; then
@@ -126,6 +130,13 @@ try, in another terminal:
 
   bob's JWT from simplejwt's view opens a socket: 101, and messages as they come
     curl -siN -H "Authorization: Bearer $(curl -sd 'username=bob&password=bob' {self.site.url}/api/jwt/ | sed 's/.*"access":"//; s/".*//')" -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' {http}/ws/app_1
+
+  a token for the listener's page, and a session key made of it by the listener
+    {psql} -Atc "SELECT key FROM authtoken_token JOIN auth_user u ON u.id = user_id WHERE username = 'bob'"
+    curl -s -X POST -H "Authorization: Token $({psql} -Atc "SELECT key FROM authtoken_token JOIN auth_user u ON u.id = user_id WHERE username = 'bob'")" -H 'Content-Type: application/json' -d '{{"ttl": 60}}' {http}/session
+
+  who is connected, as operators see it
+    {psql} -c "SELECT * FROM usher.connection"
 
   a client without a browser, and a plain NOTIFY that reaches it
     /usr/bin/python3 -m websockets "{socket}/plain_1?session_key=$({psql} -Atc "SELECT session_key FROM usher.issue_session_for((SELECT id::text FROM auth_user WHERE username = 'bob'))")"
@@ -174,6 +185,34 @@ Ctrl-C stops everything.
                 "Authorization": f"Bearer {access}"}) as client:
             client.ping()
             expect(True, "JWT of simplejwt")
+        self.check_many_groups(browser)
+
+    def check_many_groups(self, browser):
+        """usher.v1, as usher.js and the listener's own page speak it."""
+        from harness.client import Client
+        for path, part in (("/", b"<title>usherd</title>"),
+                           ("/usher.js", b"usher.v1")):
+            answer = self.usherd.get(path)
+            expect(answer.status == 200 and part in answer.body,
+                   f"the listener's {path}")
+        token = browser.post_json("/api/token/", {
+            "username": "bob", "password": "bob"})["token"]
+        key = json.loads(self.usherd.get("/session", "POST", {
+            "Authorization": f"Token {token}"}).body)["session_key"]
+        with Client(f"ws://127.0.0.1:{self.usherd.port}/ws",
+                    subprotocols=["usher.v1"]) as client:
+            client.send_json({"type": "auth", "id": 1, "token": key})
+            expect(client.receive_json()["username"] == "bob",
+                   "session key of POST /session, as first message")
+            client.send_json({"type": "subscribe", "id": 2,
+                              "groups": ["app_1", "app_2"]})
+            expect({client.receive_json()["group"] for _ in range(2)} ==
+                   {"app_1", "app_2"}, "two groups on one socket")
+            self.site.psql("SELECT usher.broadcast('app_2', '{\"n\": 2}')",
+                           user="site")
+            expect(client.receive_json() == {
+                "type": "message", "group": "app_2", "data": {"n": 2}},
+                "broadcast to the second of them")
 
 
 def say(what):
