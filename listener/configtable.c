@@ -110,10 +110,10 @@ const Setting settings[] = {
 		"counts."),
 	INTEGER_SETTING(message_rate_per_user, "0", 0, 1000000, RELOAD,
 		"Messages a second that all clients of one user may send, twice as many "
-		"at once; 0 for any number."),
+		"at once, or message_burst if that is more; 0 for any number."),
 	INTEGER_SETTING(message_rate_per_address, "0", 0, 1000000, RELOAD,
 		"Messages a second that all clients at one address may send, twice as "
-		"many at once; 0 for any number."),
+		"many at once, or message_burst if that is more; 0 for any number."),
 	BYTES_SETTING(byte_rate, "0", 0, 1024 * MEGABYTE, RELOAD,
 		"Bytes of messages a second that one client may send, twice as many at "
 		"once and always one whole message; 0 for any number."),
