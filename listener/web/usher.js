@@ -19,27 +19,28 @@ const TEMPORARY = [1011, 1013, 4429];
 
 const MAX_GROUPS = 100; // in one message
 const MAX_UNCLAIMED = 1000; // messages kept for an iteration not yet begun
-const STABLE_MS = 5000; // open this long, a connection has been a success
+const CALM_MS = 5000; // open this long, a connection has been a success
 /* Browsers wake a hidden page's timers once a minute: that is no sleep. */
 const SLEEP_MS = 90000;
-const RENEW_MS = 5000; // after a refresh that failed
 
 /* What a group is with the server. */
 const OUT = 0;
 const BUSY = 1; // asked, in or out, and not answered yet
 const IN = 2;
 
-/* What went wrong, in the protocol's words. */
+/* What went wrong, in the protocol's words and with its members. */
 class UsherError extends Error {
-	constructor({ code, reason, detail, group, cause, ...facts }) {
-		super(detail ? reason + ": " + detail : reason, { cause });
-		const retryAfter = facts.retry_after_ms ?? facts.reconnect_after_ms;
-		Object.assign(this, { name: "UsherError", code, reason, detail, group, retryAfter });
+	constructor(facts) {
+		const { reason, detail, retry_after_ms, reconnect_after_ms } = facts;
+		super(detail ? reason + ": " + detail : reason);
+		Object.assign(this, facts, {
+			name: "UsherError",
+			retryAfter: retry_after_ms ?? reconnect_after_ms,
+		});
 	}
 }
 
-const trouble = (code, reason, cause) =>
-	new UsherError({ code, reason, detail: cause, cause });
+const trouble = (code, reason, cause) => new UsherError({ code, reason, cause });
 
 const now = () => Date.now();
 
@@ -72,17 +73,16 @@ function pack(data = null, format) {
 /* What a listener throws is an unhandled rejection, and harms nobody else. */
 function createEvents() {
 	const listeners = new Set();
-	return {
-		on(name, listener) {
-			const entry = [name, listener]; // the same function may come twice
-			listeners.add(entry);
-			return () => listeners.delete(entry);
-		},
-		emit(name, ...values) {
-			for (const [wanted, listener] of [...listeners])
-				if (wanted === name) (async () => listener(...values))();
-		},
+	const on = (name, listener) => {
+		const entry = [name, listener]; // the same function may come twice
+		listeners.add(entry);
+		return () => listeners.delete(entry);
 	};
+	const emit = (name, ...values) => {
+		for (const [wanted, listener] of [...listeners])
+			if (wanted === name) (async () => listener(...values))();
+	};
+	return [on, emit];
 }
 
 /* ---- the client ---------------------------------------------------------- */
@@ -102,7 +102,7 @@ function connect(
 ) {
 	const url = new URL(address, globalThis.location?.href).href.replace(/^http/, "ws");
 	const canRenew = typeof token === "function";
-	const { on, emit } = createEvents();
+	const [on, emit] = createEvents();
 	const groups = new Map();
 	const answers = new Map(); // id of what was asked -> who takes the answer
 	const waiters = []; // for a change of any kind
@@ -111,22 +111,19 @@ function connect(
 	let openSince; // falsy: not open
 	let notice; // what the server last said about an end
 	let lastId = 0;
-	let heard; // when
 	let deadline; // to hear something
+	let probing; // what is to be heard is the answer to a ping
 	let turn = 0; // what an earlier turn comes back with is stale
 	let attempts = 0; // since the last success
 	let refusals = 0; // since the last welcome
-	let timer; // of the next attempt
-	let renewal; // timer of the next refresh
+	let timer; // of the next attempt or, when open, the next refresh
 	let renewedAt = 0;
 	let lastTick = now();
 	let resolveClosed;
 
 	const change = () => new Promise((resolve) => waiters.push(resolve));
 
-	const changed = () => {
-		for (const resolve of waiters.splice(0)) resolve();
-	};
+	const changed = () => waiters.splice(0).forEach((resolve) => resolve());
 
 	const setState = (next) => {
 		if (state !== next) emit("state", (state = next));
@@ -147,9 +144,8 @@ function connect(
 
 	const request = async (message) => {
 		if (!openSince) throw trouble(1006, "disconnected");
-		flush(); // subscribe first to what was subscribed to before
 		const answer = await new Promise((resolve) => ask(message, resolve));
-		if (answer.type === "error") throw new UsherError(answer);
+		if (answer.code) throw new UsherError(answer);
 		return answer;
 	};
 
@@ -172,6 +168,7 @@ function connect(
 			if (mine === turn) open(shown);
 		} catch (error) {
 			if (mine !== turn) return;
+			if (!error.reason) return finish(error); // WebSocket takes no such URL
 			emit("error", error);
 			lost(error);
 		}
@@ -185,34 +182,42 @@ function connect(
 		const ifMine = (action) => (event) => mine === socket && action(event);
 
 		socket = mine;
-		notice = undefined;
+		notice = probing = undefined;
 		deadline = now() + timeout;
 		mine.onopen = ifMine(() => {
 			// Answered by welcome; unless a cookie was quicker, which is no harm.
-			if (shown ? inMessage : anonymous) ask({ type: "auth", token: shown || undefined });
+			if (shown ? inMessage : anonymous) ask({ type: "auth", token: shown });
 		});
-		mine.onmessage = ifMine(({ data }) => receive(JSON.parse(data)));
+		mine.onmessage = ifMine(({ data }) => {
+			try {
+				data = JSON.parse(data);
+			} catch {
+				return lost(trouble(1007, "invalid_json"));
+			}
+			receive(data);
+		});
 		mine.onerror = () => {}; // onclose follows
 		mine.onclose = ifMine(({ code, reason }) => {
-			const known = notice?.code === code ? notice : { reason: reason || "disconnected" };
-			lost(new UsherError({ ...known, code }), !shown);
+			const known = notice?.code === code && notice;
+			lost(new UsherError({ reason: reason || "disconnected", ...known, code }), !shown);
 		});
 	};
 
 	const receive = (message) => {
 		const { id, type, group: name, code } = message;
 		const group = groups.get(name);
-		heard = now();
-		if (openSince) deadline = Infinity;
-		if (code) notice = message;
+		if (code && !name) notice = message;
 		if (!answers.get(id)?.(message)) answers.delete(id);
 		// What comes while we leave is about a membership that nobody wants.
 		if (!name || group?.state === IN) handlers[type]?.(message, group);
+		// Whatever is heard is proof of life.
+		probing = false;
+		if (openSince) deadline = now() + heartbeat;
 	};
 
-	/* Whatever is heard is proof of life. */
 	const probe = (wait) => {
-		if (!openSince || deadline < Infinity) return;
+		if (!openSince || probing) return;
+		probing = true;
 		deadline = now() + wait;
 		ask({ type: "ping" });
 	};
@@ -221,13 +226,12 @@ function connect(
 	const disconnect = (error) => {
 		const { code, message: detail } = error;
 		const old = socket;
-		if (openSince && now() - openSince > STABLE_MS) attempts = 0;
-		socket = openSince = undefined;
-		deadline = Infinity;
-		clearTimeout(renewal);
-		for (const group of groups.values()) leave(group);
-		for (const answered of answers.values())
-			answered?.({ type: "error", code, reason: "disconnected", detail });
+		if (now() - openSince > CALM_MS) attempts = 0;
+		socket = openSince = deadline = undefined;
+		turn++;
+		clearTimeout(timer);
+		groups.forEach(leave);
+		answers.forEach((answered) => answered?.({ code, reason: "disconnected", detail }));
 		answers.clear();
 		if (!old) return;
 		old.close();
@@ -246,12 +250,10 @@ function connect(
 	};
 
 	const finish = (error) => {
-		turn++;
-		clearTimeout(timer);
 		clearInterval(ticker);
 		listen("removeEventListener");
 		disconnect(error ?? trouble(1000, "closed"));
-		for (const group of groups.values()) expel(group, error);
+		groups.forEach((group) => expel(group, error));
 		setState("closed");
 		if (error) emit("error", error);
 		resolveClosed(error);
@@ -266,8 +268,10 @@ function connect(
 			// The server has given us up by now, and the credential may be old.
 			disconnect(trouble(1006, "slept"));
 			start("wake");
-		} else if (lastTick > deadline) lost(trouble(1006, "timeout"));
-		else if (lastTick - heard >= heartbeat) probe(timeout);
+		} else if (lastTick > deadline) {
+			if (!openSince || probing) lost(trouble(1006, "timeout"));
+			probe(timeout);
+		}
 		flush();
 	};
 
@@ -295,7 +299,7 @@ function connect(
 		} catch (error) {
 			if (socket !== old) return; // a new one has a new credential
 			emit("error", error);
-			renewal = setTimeout(renew, error.retryAfter ?? RENEW_MS);
+			timer = setTimeout(renew, error.retryAfter ?? CALM_MS);
 		}
 	};
 
@@ -312,8 +316,8 @@ function connect(
 	/* All that is to be moved from a state, in as few messages as there can be. */
 	const move = (type, from) => {
 		const all = [...groups.values()].filter(
-			({ state: is, subs, notBefore }) =>
-				is === from && !subs.size === (from === IN) && !(notBefore > now()),
+			({ state: is, subs, due }) =>
+				is === from && !subs.size === (from === IN) && !(due > now()),
 		);
 		while (all.length) {
 			const list = all.splice(0, MAX_GROUPS);
@@ -330,16 +334,15 @@ function connect(
 						left--;
 						settle(group, from, answer);
 					}
-				return left > 0;
+				return left;
 			});
 		}
 	};
 
 	const settle = (group, from, answer) => {
-		const { type, code, reason } = answer;
-		if (reason === "disconnected") return; // disconnect() saw to it
-		if (type === "subscribed") enter(group, answer);
-		else if (type === "ok") leave(group);
+		const { code, reason } = answer;
+		if (!openSince) return; // disconnect() sees to it
+		if (!code) (from === OUT ? enter : leave)(group, answer);
 		// One group too many is one too many later, too; unless it fitted in
 		// before, and an old connection of ours has yet to be noticed dead.
 		else if (TEMPORARY.includes(code) && (group.answer || !/^too_many/.test(reason)))
@@ -360,40 +363,40 @@ function connect(
 
 	/* No jitter: those that were refused together are to ask together. */
 	const postpone = (group, from, error) => {
-		group.wait = Math.min(max, 2 * (group.wait || min));
-		const wait = Math.max(group.wait, error.retryAfter ?? 0);
+		const wait = Math.max(Math.min(max, 2 * (group.wait || min)), error.retryAfter ?? 0);
+		group.wait = wait;
 		group.state = from;
-		group.notBefore = now() + wait;
+		group.due = now() + wait;
 		setTimeout(flush, wait + 1);
 		emit("error", error);
 	};
 
 	const leave = (group) => {
 		group.state = OUT;
-		group.notBefore = 0;
+		group.due = 0;
 		changed();
 	};
 
 	/* Out without having asked; there is no error when we close. */
 	const expel = (group, error) => {
-		const all = [...group.subs];
-		group.subs.clear();
+		const { subs } = group;
+		group.subs = new Set();
+		group.answer = undefined;
 		leave(group);
-		for (const emitTo of all) emitTo("unsubscribed", error);
+		tell({ subs }, "unsubscribed", error);
 	};
 
 	const tell = ({ subs }, ...event) => {
-		for (const emitTo of [...subs]) emitTo(...event);
+		[...subs].forEach((emitTo) => emitTo(...event));
 	};
 
 	/* -- what the server says -- */
 
-	const onPresence = ({ type, ...who }, group) => tell(group, type, who);
+	const onPresence = (message, group) => tell(group, message.type, message);
 
 	const handlers = {
 		welcome(message) {
 			openSince = now();
-			deadline = Infinity;
 			refusals = 0;
 			setState("open");
 			emit("welcome", message);
@@ -405,14 +408,14 @@ function connect(
 			// Whose credential always lives short is told so at once, each time:
 			// the nearer the end, the sooner again, but never in a tight loop.
 			const notBefore = renewedAt + Math.max(1000, message.in * 500);
-			clearTimeout(renewal);
-			renewal = setTimeout(renew, notBefore - now());
+			clearTimeout(timer);
+			timer = setTimeout(renew, notBefore - now());
 		},
-		message({ type, data, format = "json", ...rest }, group) {
-			const { seq, tag } = rest;
-			if (seq !== undefined) group.since = { seq, tag };
+		message(message, group) {
+			let { seq, tag, format = "json", data } = message;
+			if (seq >= 0) group.since = { seq, tag };
 			if (format === "binary") data = fromBase64(data);
-			tell(group, "message", data, { ...rest, format, data });
+			tell(group, "message", data, { ...message, format, data });
 		},
 		unsubscribed: (message, group) => expel(group, new UsherError(message)),
 		join: onPresence,
@@ -427,10 +430,8 @@ function connect(
 		await request({ type: "send", group: name, ...pack(data, format) });
 	};
 
-	const presence = async (name) => (await request({ type: "presence", group: name })).users;
-
 	const subscribe = (name, callback, { since } = {}) => {
-		const { on: onEvent, emit: emitTo } = createEvents();
+		const [onEvent, emitTo] = createEvents();
 		const group = groups.get(name) ?? { name, state: OUT, subs: new Set() };
 		let ending;
 
@@ -473,7 +474,7 @@ function connect(
 
 		ready.catch(() => {}); // who does not look does not care
 		if (callback) onEvent("message", callback);
-		let unclaimed = callback ? undefined : iterate();
+		let unclaimed = !callback && iterate();
 		groups.set(name, group);
 		group.since ??= since;
 		group.subs.add(emitTo);
@@ -489,18 +490,18 @@ function connect(
 			ready,
 			unsubscribe,
 			send: (data, how) => send(name, data, how),
-			presence: () => presence(name),
+			presence: async () => (await request({ type: "presence", group: name })).users,
 			on: onEvent,
 			[Symbol.asyncIterator]() {
-				const mine = unclaimed ?? iterate();
-				unclaimed = undefined;
+				const mine = unclaimed || iterate();
+				unclaimed = false;
 				return mine;
 			},
 		};
 	};
 
 	const closed = new Promise((resolve) => (resolveClosed = resolve));
-	const ticker = setInterval(tick, Math.min(timeout, heartbeat) / 4);
+	const ticker = setInterval(tick, timeout / 4);
 	listen("addEventListener");
 	start("connect");
 
@@ -512,7 +513,6 @@ function connect(
 		on,
 		subscribe,
 		send,
-		presence,
 		refresh: () => refresh("refresh"),
 		close: () => finish(),
 	};
