@@ -132,8 +132,8 @@ try, in another terminal:
     curl -siN -H "Authorization: Bearer $(curl -sd 'username=bob&password=bob' {self.site.url}/api/jwt/ | sed 's/.*"access":"//; s/".*//')" -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==' {http}/ws/app_1
 
   a token for the listener's page, and a session key made of it by the listener
-    {psql} -Atc "SELECT key FROM authtoken_token JOIN auth_user u ON u.id = user_id WHERE username = 'bob'"
-    curl -s -X POST -H "Authorization: Token $({psql} -Atc "SELECT key FROM authtoken_token JOIN auth_user u ON u.id = user_id WHERE username = 'bob'")" -H 'Content-Type: application/json' -d '{{"ttl": 60}}' {http}/session
+    curl -sd 'username=bob&password=bob' {self.site.url}/api/token/
+    curl -s -X POST -H "Authorization: Token $(curl -sd 'username=bob&password=bob' {self.site.url}/api/token/ | sed 's/.*"token":"//; s/".*//')" -H 'Content-Type: application/json' -d '{{"ttl": 60}}' {http}/session
 
   who is connected, as operators see it
     {psql} -c "SELECT * FROM usher.connection"
