@@ -23,6 +23,10 @@ const CALM_MS = 5000; // open this long, a connection has been a success
 /* Browsers wake a hidden page's timers once a minute: that is no sleep. */
 const SLEEP_MS = 90000;
 
+/* A state that is a reason, too, and a reason that is given often. */
+const CLOSED = "closed";
+const DISCONNECTED = "disconnected";
+
 /* What a group is with the server. */
 const OUT = 0;
 const BUSY = 1; // asked, in or out, and not answered yet
@@ -52,13 +56,10 @@ const toBase64 = (bytes) =>
 const fromBase64 = (text) =>
 	Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-/* A token as a subprotocol: base64url, without padding. */
+/* A token, which is ASCII, as a subprotocol: base64url, without padding. */
 const asProtocol = (token) =>
 	"usher.auth." +
-	toBase64(new TextEncoder().encode(token))
-		.replace(/\+/g, "-")
-		.replace(/\//g, "_")
-		.replace(/=/g, "");
+	btoa(token).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
 
 /* The members "data" and "format" of a send. */
 function pack(data = null, format) {
@@ -100,7 +101,7 @@ function connect(
 		WebSocket = globalThis.WebSocket,
 	} = {},
 ) {
-	const url = new URL(address, globalThis.location?.href).href.replace(/^http/, "ws");
+	const url = new URL(address, globalThis.location).href.replace(/^http/, "ws");
 	const canRenew = typeof token === "function";
 	const [on, emit] = createEvents();
 	const groups = new Map();
@@ -143,7 +144,7 @@ function connect(
 	};
 
 	const request = async (message) => {
-		if (!openSince) throw trouble(1006, "disconnected");
+		if (!openSince) throw trouble(1006, DISCONNECTED);
 		const answer = await new Promise((resolve) => ask(message, resolve));
 		if (answer.code) throw new UsherError(answer);
 		return answer;
@@ -190,16 +191,15 @@ function connect(
 		});
 		mine.onmessage = ifMine(({ data }) => {
 			try {
-				data = JSON.parse(data);
-			} catch {
-				return lost(trouble(1007, "invalid_json"));
+				receive(JSON.parse(data));
+			} catch (cause) {
+				lost(trouble(1007, "invalid_message", cause));
 			}
-			receive(data);
 		});
 		mine.onerror = () => {}; // onclose follows
 		mine.onclose = ifMine(({ code, reason }) => {
 			const known = notice?.code === code && notice;
-			lost(new UsherError({ reason: reason || "disconnected", ...known, code }), !shown);
+			lost(new UsherError({ reason: reason || DISCONNECTED, ...known, code }), !shown);
 		});
 	};
 
@@ -231,7 +231,7 @@ function connect(
 		turn++;
 		clearTimeout(timer);
 		groups.forEach(leave);
-		answers.forEach((answered) => answered?.({ code, reason: "disconnected", detail }));
+		answers.forEach((answered) => answered?.({ code, reason: DISCONNECTED, detail }));
 		answers.clear();
 		if (!old) return;
 		old.close();
@@ -252,9 +252,9 @@ function connect(
 	const finish = (error) => {
 		clearInterval(ticker);
 		listen("removeEventListener");
-		disconnect(error ?? trouble(1000, "closed"));
+		disconnect(error ?? trouble(1000, CLOSED));
+		setState(CLOSED);
 		groups.forEach((group) => expel(group, error));
-		setState("closed");
 		if (error) emit("error", error);
 		resolveClosed(error);
 	};
@@ -283,7 +283,7 @@ function connect(
 	};
 
 	const listen = (how) => {
-		for (const name of ["visibilitychange", "online"]) globalThis[how]?.(name, nudge);
+		["visibilitychange", "online"].forEach((name) => globalThis[how]?.(name, nudge));
 	};
 
 	/* -- refreshing -- */
@@ -420,17 +420,19 @@ function connect(
 		unsubscribed: (message, group) => expel(group, new UsherError(message)),
 		join: onPresence,
 		leave: onPresence,
+		presence: onPresence,
 	};
 
 	/* -- what the application asks -- */
 
 	const send = async (name, data, { format, wait } = {}) => {
 		const ready = () => openSince && (groups.get(name)?.state ?? IN) === IN;
-		while (wait && !ready() && state !== "closed") await change();
+		while (wait && !ready() && state !== CLOSED) await change();
 		await request({ type: "send", group: name, ...pack(data, format) });
 	};
 
 	const subscribe = (name, callback, { since } = {}) => {
+		if (state === CLOSED) throw trouble(1000, CLOSED);
 		const [onEvent, emitTo] = createEvents();
 		const group = groups.get(name) ?? { name, state: OUT, subs: new Set() };
 		let ending;
@@ -454,6 +456,7 @@ function connect(
 			});
 			onEvent("unsubscribed", () => wake?.());
 			return (async function* () {
+				wake = () => {}; // begun: from now on all are kept
 				try {
 					while (items.length || !ending)
 						if (items.length) yield items.shift();
@@ -479,9 +482,8 @@ function connect(
 		group.since ??= since;
 		group.subs.add(emitTo);
 		queueMicrotask(() => {
-			if (state === "closed") expel(group, trouble(1000, "closed"));
 			// Another subscription may have brought us in already.
-			else if (group.state === IN && !ending) emitTo("subscribed", group.answer);
+			if (group.state === IN && !ending) emitTo("subscribed", group.answer);
 			else flush();
 		});
 
