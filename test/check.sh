@@ -59,6 +59,7 @@ stage "SQL" test/regress.sh
 stage "vectors through SQL" /usr/bin/python3 test/vectors/sql.py
 stage "more vectors through SQL" /usr/bin/python3 test/vectors/sql.py \
 	test/vectors/more.json
+stage "client in Node" test/client/run.sh
 USHERD=$PWD/build/usherd-asan \
 	stage "end to end" /usr/bin/python3 test/e2e/run.py
 

@@ -17,7 +17,7 @@ demo='python3 python3-django python3-djangorestframework
 	python3-cryptography'
 check='python3-django-channels libfaketime python3-pytest python3-selenium
 	chromium chromium-driver clang clang-format libclang-rt-14-dev openssl curl
-	valgrind'
+	valgrind nodejs node-ws node-typescript esbuild'
 
 case ${1:-} in
 	build) wanted=$build ;;

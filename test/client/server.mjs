@@ -118,15 +118,7 @@ class Peer {
 export class Server {
 	static async start() {
 		const server = new Server();
-		server.sockets = new WebSocketServer({
-			host: "127.0.0.1",
-			port: 0,
-			handleProtocols: (offered) => offered.has("usher.v1") && "usher.v1",
-		});
-		server.sockets.on("connection", (socket, request) => server.#accept(socket, request));
-		await new Promise((resolve) => server.sockets.on("listening", resolve));
-		server.port = server.sockets.address().port;
-		server.url = `ws://127.0.0.1:${server.port}/ws`;
+		await server.listen(0);
 		return server;
 	}
 
@@ -137,7 +129,7 @@ export class Server {
 
 	/* Refuse the next connections as usher.v1 does: 101, error, close frame. */
 	refuse(times, code, reason, more = {}) {
-		for (let i = 0; i < times; i++) this.refusals.push({ code, reason, ...more });
+		this.refusals.push({ times, error: { code, reason, ...more } });
 	}
 
 	/*
@@ -190,17 +182,30 @@ export class Server {
 
 	#accept(socket, request) {
 		const peer = new Peer(this, socket, request);
-		const refusal = this.refusals.shift();
+		const refusal = this.refusals.find((one) => one.times-- > 0);
 		this.peers.push(peer);
 		socket.on("close", () => {
 			peer.groups.clear();
 			this.notice();
 		});
 		if (refusal) {
-			peer.say({ type: "error", detail: "Because.", ...refusal });
-			socket.close(refusal.code, refusal.reason);
+			const { error } = refusal;
+			peer.say({ type: "error", detail: "Because.", ...error });
+			socket.close(error.code, error.reason);
 		} else if (peer.token || peer.cookie) peer.welcome();
 		this.notice();
+	}
+
+	async listen(port) {
+		this.sockets = new WebSocketServer({
+			host: "127.0.0.1",
+			port,
+			handleProtocols: (offered) => offered.has("usher.v1") && "usher.v1",
+		});
+		this.sockets.on("connection", (socket, request) => this.#accept(socket, request));
+		await new Promise((resolve) => this.sockets.on("listening", resolve));
+		this.port = this.sockets.address().port;
+		this.url = `ws://127.0.0.1:${this.port}/ws`;
 	}
 
 	async stop() {
