@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "credentials.h"
 #include "handshake.h"
@@ -21,6 +22,7 @@ bool
 exchange_wants_body(Client *client)
 {
 	HttpRequest request;
+	size_t		arrived = client->head_len - client->head_end;
 	size_t		len;
 
 	if (client_parse_head(client, &request) != HTTP_OK)
@@ -40,7 +42,10 @@ exchange_wants_body(Client *client)
 		response_refuse(client, "body_too_large", NULL);
 		return false;
 	}
-	return client->head_len - client->head_end < len;
+	/* once: from here on some of it is there */
+	if (len > 0 && arrived == 0 && http_expects_continue(&request))
+		client_send(client, HTTP_CONTINUE, strlen(HTTP_CONTINUE));
+	return arrived < len;
 }
 
 static void
@@ -56,6 +61,8 @@ on_answer(void *arg, const ExchangeAnswer *answer)
 		reason = "bad_options";
 	else if (reason == NULL && !answer->valid)
 		reason = answer->reason ? answer->reason : "not_allowed";
+	else if (reason == NULL && answer->session_key == NULL)
+		reason = "internal_error"; /* no extension of ours answers so */
 	if (reason != NULL)
 	{
 		response_refuse(client, reason, NULL);
@@ -70,27 +77,32 @@ on_answer(void *arg, const ExchangeAnswer *answer)
 	protocol_append(&body, ",\"username\":", 12);
 	protocol_append_string(&body, answer->username,
 						   answer->username ? strlen(answer->username) : 0);
-	snprintf(number, sizeof(number), ",\"expires_in\":%" PRId64 "}",
+	snprintf(number, sizeof(number), ",\"expires_in\":%" PRId64,
 			 answer->expires_in_ms / 1000);
-	protocol_append(&body, number, strlen(number) + 1);
+	protocol_append(&body, number, strlen(number));
+	protocol_append(&body, ",\"expires_at\":", 14);
+	/* whole seconds, so rather too early than too late */
+	protocol_append_time(&body,
+						 (int64_t) time(NULL) * 1000 + answer->expires_in_ms);
+	protocol_append(&body, "}", 2);
 	if (body.failed)
 		response_refuse(client, "overloaded", NULL);
 	else
-		response_json(client, 200, body.bytes);
+		response_json(client, body.bytes);
 	if (body.bytes != NULL)
 		explicit_bzero(body.bytes, body.cap);
 	protocol_text_fini(&body);
 }
 
-/* The body, ptr NULL when there is none. */
+/* The body, which has arrived; ptr NULL when there is none. */
 static Slice
-body_of(const Client *client)
+body_of(const Client *client, const HttpRequest *request)
 {
-	size_t len = client->head_len - client->head_end;
+	size_t len;
 
-	return len == 0
-			   ? SLICE_NONE
-			   : (Slice){(const char *) client->head + client->head_end, len};
+	if (http_body_length(request, &len) != HTTP_BODY_OK || len == 0)
+		return SLICE_NONE;
+	return (Slice){(const char *) client->head + client->head_end, len};
 }
 
 /* "application/json", with or without parameters, in any case. */
@@ -148,7 +160,7 @@ find_credential(const Client *client, const HttpRequest *request,
 {
 	const Config	 *config = client->env->config;
 	CredentialOptions options = principal_credential_options(config);
-	Slice			  body = body_of(client);
+	Slice			  body = body_of(client, request);
 	const char		 *reason;
 
 	credential_find(credential, request, &options);
@@ -178,10 +190,11 @@ exchange_ask(Client *client)
 	reason = find_credential(client, &request, &credential, &detail);
 	if (reason == NULL)
 	{
-		client->call = calls_exchange(
-			client->env->calls, credential.kind,
-			(Slice){credential.value, credential.len}, body_of(client),
-			client->env->config->auth_timeout_ms, on_answer, client);
+		client->call = calls_exchange(client->env->calls, credential.kind,
+									  (Slice){credential.value, credential.len},
+									  body_of(client, &request),
+									  client->env->config->auth_timeout_ms,
+									  on_answer, client);
 		if (client->call == NULL)
 			reason = "overloaded";
 	}

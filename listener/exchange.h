@@ -21,7 +21,8 @@
 
 /*
  * exchange_wants_body
- *		Whether a part of the body is still to come.
+ *		Whether a part of the body is still to come; who waits to be told to
+ *		send it is told.
  *
  * False also when the request has been refused, which it then says by itself:
  * look at the client's state.

@@ -105,6 +105,7 @@ static void
 plan_file(Handshake *plan, const HttpRequest *request, HandshakeAction action)
 {
 	plan->action = action;
+	plan->allow = "GET, HEAD";
 	if (!slice_equals(request->method, "GET") &&
 		!slice_equals(request->method, "HEAD"))
 		refuse(plan, "bad_method");
@@ -114,6 +115,7 @@ static void
 plan_exchange(Handshake *plan, const HttpRequest *request)
 {
 	plan->shared = true;
+	plan->allow = "POST, OPTIONS";
 	if (slice_equals(request->method, "POST"))
 		plan->action = HANDSHAKE_EXCHANGE;
 	else if (slice_equals(request->method, "OPTIONS"))
@@ -173,6 +175,7 @@ handshake_plan(Handshake *plan, const HttpRequest *request)
 	Slice path = request->path;
 
 	memset(plan, 0, sizeof(*plan));
+	plan->allow = "GET";
 	plan->from_browser = http_header(request, "Origin", NULL).ptr != NULL;
 	if (slice_equals(path, "/healthz"))
 		plan_health(plan, request, HANDSHAKE_HEALTHZ);

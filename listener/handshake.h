@@ -39,6 +39,7 @@ typedef struct Handshake
 	bool  speaks_v1;		  /* of the path /ws, even if refused */
 	bool  shared;			  /* of the path /session, even if refused: pages
 							   * of allowed origins may read the answer */
+	const char *allow;		  /* the methods of this path, as in Allow */
 	bool		from_browser; /* it sent Origin: script sees no HTTP status */
 	const char *reason;		  /* see refusal.h */
 } Handshake;

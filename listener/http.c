@@ -359,21 +359,25 @@ http_reason_phrase(int status)
 }
 
 size_t
-http_response(char *out, size_t cap, int status, const char *extra_headers,
-			  const char *json_body)
+http_response_head(char *out, size_t cap, int status, const char *extra_headers,
+				   const char *json_body)
 {
-	const char *body = json_body != NULL ? json_body : "";
-	int			len;
+	char content[80] = "";
+	int	 len;
 
+	if (json_body != NULL)
+		snprintf(content, sizeof(content),
+				 "Content-Type: application/json\r\n"
+				 "Content-Length: %zu\r\n",
+				 strlen(json_body));
 	len = snprintf(out, cap,
 				   "HTTP/1.1 %d %s\r\n"
-				   "Content-Type: application/json\r\n"
-				   "Content-Length: %zu\r\n"
+				   "%s"
 				   "Cache-Control: no-store\r\n"
 				   "Connection: close\r\n"
-				   "%s\r\n%s",
-				   status, http_reason_phrase(status), strlen(body),
-				   extra_headers != NULL ? extra_headers : "", body);
+				   "%s\r\n",
+				   status, http_reason_phrase(status), content,
+				   extra_headers != NULL ? extra_headers : "");
 	return len > 0 && (size_t) len < cap ? (size_t) len : 0;
 }
 
@@ -576,6 +580,13 @@ http_body_length(const HttpRequest *request, size_t *len)
 	if (*len > (size_t) 1 << 31)
 		*len = (size_t) 1 << 31;
 	return HTTP_BODY_OK;
+}
+
+bool
+http_expects_continue(const HttpRequest *request)
+{
+	return request->minor_version >= 1 &&
+		   http_header_has_token(request, "Expect", "100-continue");
 }
 
 /* Anything but no length, or exactly "0": a handshake has no odd ones. */

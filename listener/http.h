@@ -75,6 +75,10 @@ typedef enum HttpBody
  */
 HttpBody http_body_length(const HttpRequest *request, size_t *len) MUST_CHECK;
 
+/* The client sends no body before it reads HTTP_CONTINUE (RFC 9110 10.1.1). */
+#define HTTP_CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+bool http_expects_continue(const HttpRequest *request);
+
 /*
  * http_header
  *		Value of the named header, ptr NULL when absent; *count (may be NULL)
@@ -146,16 +150,17 @@ bool http_accept_key(Slice key, char out[HTTP_ACCEPT_LEN + 1]) MUST_CHECK;
 const char *http_reason_phrase(int status);
 
 /*
- * http_response
- *		A complete response with a JSON body that closes the connection.
+ * http_response_head
+ *		The head of a response that closes the connection.
  *
- * extra_headers is NULL or "Name: value\r\n" lines.  Sends Content-Type,
- * Content-Length, Connection: close, Cache-Control: no-store.  Returns the
- * length written, 0 when it does not fit.
+ * extra_headers is NULL or "Name: value\r\n" lines.  Has Connection: close,
+ * Cache-Control: no-store, and Content-Type and Content-Length of the JSON body
+ * that is to follow; NULL: the status is one that never has a body (204).
+ * Returns the length written, 0 when it does not fit.
  */
-size_t http_response(char *out, size_t cap, int status,
-					 const char *extra_headers,
-					 const char *json_body) MUST_CHECK;
+size_t http_response_head(char *out, size_t cap, int status,
+						  const char *extra_headers,
+						  const char *json_body) MUST_CHECK;
 
 /*
  * http_switching

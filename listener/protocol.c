@@ -518,9 +518,8 @@ append_bool(ProtocolText *out, const char *name, bool value)
 	append(out, value ? "true" : "false");
 }
 
-/* RFC 3339, UTC, to the millisecond; -1 is null. */
-static void
-append_time(ProtocolText *out, const char *name, int64_t unix_ms)
+void
+protocol_append_time(ProtocolText *out, int64_t unix_ms)
 {
 	time_t	  seconds = (time_t) (unix_ms / 1000);
 	struct tm parts;
@@ -530,11 +529,18 @@ append_time(ProtocolText *out, const char *name, int64_t unix_ms)
 	if (unix_ms < 0 || gmtime_r(&seconds, &parts) == NULL ||
 		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts) == 0)
 	{
-		append_text(out, name, NULL);
+		append(out, "null");
 		return;
 	}
-	snprintf(text, sizeof(text), "%s.%03dZ", date, (int) (unix_ms % 1000));
-	append_text(out, name, text);
+	snprintf(text, sizeof(text), "\"%s.%03dZ\"", date, (int) (unix_ms % 1000));
+	append(out, text);
+}
+
+static void
+append_time(ProtocolText *out, const char *name, int64_t unix_ms)
+{
+	append_name(out, name);
+	protocol_append_time(out, unix_ms);
 }
 
 static void

@@ -92,6 +92,9 @@ void protocol_text_fini(ProtocolText *text);
 
 /* Append a JSON string with its quotes; bytes are valid UTF-8.  NULL: null. */
 void protocol_append_string(ProtocolText *out, const char *bytes, size_t len);
+/* Append an RFC 3339 time with its quotes, UTC, to the millisecond; -1: null.
+ */
+void protocol_append_time(ProtocolText *out, int64_t unix_ms);
 /* Append as it is. */
 void protocol_append(ProtocolText *out, const char *bytes, size_t len);
 

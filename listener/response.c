@@ -15,17 +15,39 @@
 #include "http.h"
 #include "refusal.h"
 
-#define RESPONSE_BYTES 2048
+#define RESPONSE_BYTES 1024
 #define BODY_BYTES 512
+
+/* RFC 9110 9.3.2: the answer to HEAD only says how long a body would be. */
+static bool
+is_head_request(const Client *client)
+{
+	HttpRequest request;
+
+	return client->head_end > 0 &&
+		   client_parse_head(client, &request) == HTTP_OK &&
+		   slice_equals(request.method, "HEAD");
+}
 
 static void
 respond(Client *client, int status, const char *extra_headers, const char *body)
 {
 	char   response[RESPONSE_BYTES];
-	size_t len =
-		http_response(response, sizeof(response), status, extra_headers, body);
+	size_t body_len =
+		body != NULL && !is_head_request(client) ? strlen(body) : 0;
+	size_t len = http_response_head(response, sizeof(response), status,
+									extra_headers, body);
 
+	/* in one segment, unless somebody's name is very long */
+	if (body_len > 0 && body_len <= sizeof(response) - len)
+	{
+		memcpy(response + len, body, body_len);
+		len += body_len;
+		body_len = 0;
+	}
 	client_send(client, response, len);
+	if (body_len > 0)
+		client_send(client, body, body_len);
 	client_forget_head(client);
 	client_enter(client, CLIENT_FINISHING);
 }
@@ -33,8 +55,8 @@ respond(Client *client, int status, const char *extra_headers, const char *body)
 #define CORS_BYTES 512
 
 /*
- * Whether a page may read the answer (Fetch standard, CORS protocol): pages of
- * origins that allowed_origins names, or of our own.  extra is added to.
+ * Say whether a page may read the answer (Fetch standard, CORS protocol): pages
+ * of origins that allowed_origins names, or of our own.  extra is added to.
  */
 static void
 allow_origin(Client *client, char extra[CORS_BYTES])
@@ -47,25 +69,29 @@ allow_origin(Client *client, char extra[CORS_BYTES])
 	if (client->head_end == 0 || client_parse_head(client, &request) != HTTP_OK)
 		return;
 	handshake_plan(&plan, &request);
-	origin = http_header(&request, "Origin", NULL);
-	if (!plan.shared || origin.ptr == NULL || origin.len > CORS_BYTES / 2 ||
+	if (!plan.shared)
+		return;
+	used +=
+		(size_t) snprintf(extra + used, CORS_BYTES - used, "Vary: Origin\r\n");
+	/* the one that handshake_origin_allowed() looks at */
+	origin = http_last_header(&request, "Origin");
+	if (origin.ptr == NULL || origin.len > CORS_BYTES / 2 ||
 		!handshake_origin_allowed(&request,
 								  client->env->config->allowed_origins, true))
 		return;
 	snprintf(extra + used, CORS_BYTES - used,
 			 "Access-Control-Allow-Origin: %.*s\r\n"
-			 "Access-Control-Allow-Credentials: true\r\n"
-			 "Vary: Origin\r\n",
+			 "Access-Control-Allow-Credentials: true\r\n",
 			 (int) origin.len, origin.ptr);
 }
 
 void
-response_json(Client *client, int status, const char *body)
+response_json(Client *client, const char *body)
 {
 	char extra[CORS_BYTES] = "";
 
 	allow_origin(client, extra);
-	respond(client, status, extra, body);
+	respond(client, 200, extra, body);
 }
 
 void
@@ -81,7 +107,8 @@ response_preflight(Client *client)
 }
 
 static void
-refuse_http(Client *client, const Refusal *refusal, const char *detail)
+refuse_http(Client *client, const Refusal *refusal, const char *detail,
+			const Handshake *plan)
 {
 	char body[BODY_BYTES];
 	char extra[CORS_BYTES] = "";
@@ -97,9 +124,7 @@ refuse_http(Client *client, const Refusal *refusal, const char *detail)
 				 (int) keyword.len, keyword.ptr);
 	}
 	else if (refusal->http_status == 405)
-		snprintf(extra, sizeof(extra), "Allow: %s\r\n",
-				 strcmp(refusal->reason, "post_required") == 0 ? "POST, OPTIONS"
-															   : "GET");
+		snprintf(extra, sizeof(extra), "Allow: %s\r\n", plan->allow);
 	else if (refusal->http_status == 426)
 		snprintf(extra, sizeof(extra),
 				 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
@@ -134,7 +159,7 @@ refuse_websocket(Client *client, const Refusal *refusal, const char *detail,
 
 	if (len == 0)
 	{
-		refuse_http(client, refusal, detail);
+		refuse_http(client, refusal, detail, plan);
 		return;
 	}
 	client_send(client, response, len);
@@ -181,7 +206,7 @@ response_refuse(Client *client, const char *reason, const char *detail)
 	if (as_websocket)
 		refuse_websocket(client, refusal, detail, &plan);
 	else
-		refuse_http(client, refusal, detail);
+		refuse_http(client, refusal, detail, &plan);
 }
 
 void

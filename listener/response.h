@@ -20,8 +20,8 @@
  */
 void response_refuse(Client *client, const char *reason, const char *detail);
 
-/* A JSON body for the page that asked, or for whoever else did. */
-void response_json(Client *client, int status, const char *body);
+/* 200 and a JSON body, for the page that asked or for whoever else did. */
+void response_json(Client *client, const char *body);
 
 /* The page may ask as it wants to (CORS). */
 void response_preflight(Client *client);

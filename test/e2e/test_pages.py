@@ -54,10 +54,23 @@ def test_the_page_is_not_there_unless_it_is_turned_on(usherd):
 
 @pytest.mark.parametrize("path", ["/", "/usher.js"])
 def test_only_get_and_head_are_allowed(served, path):
-    assert get(served, path, "POST").status == 405
+    refused = get(served, path, "POST")
+    assert refused.status == 405
+    assert refused.headers["allow"] == "GET, HEAD"
     head = get(served, path, "HEAD")
     assert head.status == 200
     assert int(head.headers["content-length"]) > 1000
+
+
+@pytest.mark.parametrize("path", ["/", "/session", "/nowhere"])
+def test_head_is_refused_without_a_body(usherd, path):
+    with usherd.raw() as raw:
+        raw.send(f"HEAD {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        received = b"".join(iter(lambda: raw.socket.recv(4096), b""))
+    head, end, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 40") and end
+    assert b"Content-Length: 0" not in head
+    assert body == b""
 
 
 def test_files_come_without_a_database(start_orphan):

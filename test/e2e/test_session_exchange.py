@@ -2,6 +2,7 @@
 import json
 import time
 import types
+from datetime import datetime
 
 import pytest
 
@@ -52,6 +53,9 @@ def test_a_token_in_the_header_becomes_a_session_key(usherd, person):
     answer = post(usherd, headers=bearing(person.token))
     works(usherd, answer, person)
     assert 118 <= answer.json["expires_in"] <= 120
+    end = datetime.strptime(answer.json["expires_at"],
+                            "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    assert 115 < end - time.time() < 121
 
 
 @pytest.mark.parametrize("pieces", [1, 7])
@@ -59,10 +63,18 @@ def test_a_token_in_the_body_becomes_a_session_key(usherd, person, pieces):
     works(usherd, post(usherd, {"token": person.token}, pieces=pieces), person)
 
 
+def test_a_long_and_odd_name_comes_whole(usherd, db, person):
+    name = "\x01" * 140 + "\"\\\u20ac"
+    db("UPDATE auth_user SET username = %s WHERE id = %s", name, person.id)
+    answer = post(usherd, headers=bearing(person.token))
+    assert (answer.status, answer.json["username"]) == (200, name)
+
+
 def test_ttl_groups_and_max_uses_are_those_of_the_key(usherd, person, group):
-    answer = post(usherd, {"ttl": 10, "groups": [group], "max_uses": 1},
+    # longer than the warning before the end, which would come in between
+    answer = post(usherd, {"ttl": 90, "groups": [group], "max_uses": 1},
                   headers=bearing(person.token))
-    assert 8 <= answer.json["expires_in"] <= 10
+    assert 88 <= answer.json["expires_in"] <= 90
     key = answer.json["session_key"]
     with V1Client(usherd, query=f"?session_key={key}") as client:
         client.subscribe(group)
@@ -151,6 +163,37 @@ def test_bodies_that_are_not_json_or_have_no_length_are_refused(
             (400, "malformed_request")
 
 
+def test_whoever_waits_to_be_told_to_send_the_body_is_told(usherd, person):
+    body = json.dumps({"token": person.token}).encode()
+    head = (b"POST /session HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
+            b"Content-Type: application/json\r\n")
+    with usherd.raw() as raw:
+        raw.send(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        assert raw.response().status == 100
+        raw.send(body[:9])
+        time.sleep(0.05)
+        raw.send(body[9:])
+        assert raw.response().status == 200
+    with usherd.raw() as raw:
+        raw.send(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert raw.response().status == 200
+    with usherd.raw() as raw:
+        raw.send(head + b"Content-Length: 99999\r\n\r\n")
+        assert raw.response().status == 413
+
+
+def test_what_comes_behind_the_body_is_none_of_it(usherd, person):
+    body = json.dumps({"token": person.token}).encode()
+    for length, sent, status in (
+            (b"Content-Length: %d\r\n" % len(body), body + b"}", 200),
+            (b"Content-Length: 0\r\n", body, 401), (b"", body, 401)):
+        with usherd.raw() as raw:
+            raw.send(b"POST /session HTTP/1.1\r\nHost: a\r\n"
+                     b"Content-Type: application/json\r\n" + length +
+                     b"\r\n" + sent)
+            assert raw.response().status == status
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(start_usherd):
     usherd = start_usherd(header_timeout="300ms")
     with usherd.raw() as raw:
@@ -159,7 +202,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(start_usherd):
         assert raw.response().status == 408
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(usherd, method):
     answer = post(usherd, method=method)
     assert answer.status == 405
@@ -173,6 +216,8 @@ def test_a_page_of_an_allowed_origin_may_ask(start_usherd, person):
         ("Access-Control-Request-Method", "POST"),
         ("Access-Control-Request-Headers", "authorization,content-type")])
     assert ask.status == 204
+    # RFC 9110 8.6: there is none, so it has no length
+    assert "content-length" not in ask.headers
     assert "authorization" in ask.headers["access-control-allow-headers"].lower()
     assert "POST" in ask.headers["access-control-allow-methods"]
     for answer in (ask, post(usherd, headers=page + bearing(person.token)),
@@ -186,6 +231,15 @@ def test_a_page_of_an_allowed_origin_may_ask(start_usherd, person):
                         headers=[("Origin", origin)])
         assert stranger.status == 403
         assert "access-control-allow-origin" not in stranger.headers
+        assert stranger.headers["vary"] == "Origin"
+
+
+def test_of_several_origins_the_one_that_counts_is_named(start_usherd, person):
+    usherd = start_usherd(allowed_origins="https://example.com")
+    answer = post(usherd, headers=bearing(person.token) + [
+        ("Origin", "https://evil.example"), ("Origin", "https://example.com")])
+    assert answer.headers["access-control-allow-origin"] == \
+        "https://example.com"
 
 
 def test_without_a_database_the_answer_is_503(start_orphan):

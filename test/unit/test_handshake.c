@@ -270,6 +270,10 @@ TEST(files_are_got_and_session_keys_are_posted_for)
 		CHECK_INT(plan.shared, strstr(rows[i].line, "/session ") != NULL);
 	}
 	CHECK_STR(plan_for("GET / HTTP/1.1", UPGRADE).reason, "not_found");
+	CHECK_STR(plan_for("PUT / HTTP/1.1", "").allow, "GET, HEAD");
+	CHECK_STR(plan_for("PUT /session HTTP/1.1", "").allow, "POST, OPTIONS");
+	CHECK_STR(plan_for("PUT /healthz HTTP/1.1", "").allow, "GET");
+	CHECK_STR(plan_for("PUT /ws/a HTTP/1.1", "").allow, "GET");
 }
 
 TEST(the_path_ws_speaks_usher_v1_or_refuses)

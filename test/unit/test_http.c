@@ -6,6 +6,8 @@
  * Every head is parsed from a block of exactly its size, so that
  * AddressSanitizer sees a read beyond it.
  *
+ * Long because each way to write a request wrongly stands here, as its bytes.
+ *
  *-------------------------------------------------------------------------
  */
 #include "http.h"
@@ -557,8 +559,8 @@ TEST(a_response_says_its_length_and_that_it_closes)
 	char   out[512];
 	size_t len;
 
-	len = http_response(out, sizeof(out), 401, "WWW-Authenticate: Token\r\n",
-						"{\"a\":1}");
+	len = http_response_head(out, sizeof(out), 401,
+							 "WWW-Authenticate: Token\r\n", "{\"a\":1}");
 	CHECK_BYTES(out, len,
 				"HTTP/1.1 401 Unauthorized\r\n"
 				"Content-Type: application/json\r\n"
@@ -566,29 +568,42 @@ TEST(a_response_says_its_length_and_that_it_closes)
 				"Cache-Control: no-store\r\n"
 				"Connection: close\r\n"
 				"WWW-Authenticate: Token\r\n"
-				"\r\n"
-				"{\"a\":1}",
+				"\r\n",
 				strlen(out));
 	CHECK(len > 0);
-	CHECK(http_response(out, sizeof(out), 200, NULL, "") > 0);
+	CHECK(http_response_head(out, sizeof(out), 200, NULL, "") > 0);
 	CHECK(strstr(out, "Content-Length: 0\r\n") != NULL);
 	CHECK(strstr(out, "close\r\n\r\n") != NULL);
+}
+
+TEST(a_response_without_a_body_has_no_length)
+{
+	char   out[512];
+	size_t len = http_response_head(out, sizeof(out), 204, NULL, NULL);
+
+	CHECK_BYTES(out, len,
+				"HTTP/1.1 204 No Content\r\n"
+				"Cache-Control: no-store\r\n"
+				"Connection: close\r\n"
+				"\r\n",
+				strlen(out));
 }
 
 TEST(a_response_that_does_not_fit_is_not_sent_in_part)
 {
 	char   out[512];
-	size_t len = http_response(out, sizeof(out), 503, NULL, "{}");
+	size_t len = http_response_head(out, sizeof(out), 503, NULL, "{}");
 
 	CHECK(len > 0);
-	CHECK_INT(http_response(out, len, 503, NULL, "{}"), 0);
-	CHECK_INT(http_response(out, len + 1, 503, NULL, "{}"), len);
+	CHECK_INT(http_response_head(out, len, 503, NULL, "{}"), 0);
+	CHECK_INT(http_response_head(out, len + 1, 503, NULL, "{}"), len);
 }
 
 TEST(every_status_we_send_has_its_phrase)
 {
-	static const int statuses[] = {101, 200, 400, 401, 403, 404, 405, 408,
-								   413, 426, 429, 431, 500, 503, 505};
+	static const int statuses[] = {101, 200, 204, 304, 400, 401, 403,
+								   404, 405, 408, 411, 413, 415, 426,
+								   429, 431, 500, 503, 505};
 
 	for (size_t i = 0; i < lengthof(statuses); i++)
 	{
@@ -669,6 +684,32 @@ TEST(the_length_of_a_body_is_what_one_header_says)
 		CHECK_INT(http_body_length(&request, &len), rows[i].status);
 		if (rows[i].status == HTTP_BODY_OK)
 			CHECK_INT(len, rows[i].len);
+	}
+}
+
+TEST(only_a_client_of_http_1_1_can_wait_to_be_told_to_send_its_body)
+{
+	static const struct
+	{
+		const char *head;
+		bool		waits;
+	} rows[] = {
+		{"POST / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n", true},
+		{"POST / HTTP/1.1\r\nexpect: 100-Continue\r\n\r\n", true},
+		{"POST / HTTP/1.1\r\nExpect: a, 100-continue\r\n\r\n", true},
+		{"POST / HTTP/1.1\r\nExpect: 100-continued\r\n\r\n", false},
+		{"POST / HTTP/1.1\r\nHost: a\r\n\r\n", false},
+		{"POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n", false},
+	};
+
+	for (size_t i = 0; i < lengthof(rows); i++)
+	{
+		HttpRequest request;
+
+		check_at("%s", rows[i].head);
+		CHECK_INT(http_parse(&request, rows[i].head, strlen(rows[i].head)),
+				  HTTP_OK);
+		CHECK_INT(http_expects_continue(&request), rows[i].waits);
 	}
 }
 
