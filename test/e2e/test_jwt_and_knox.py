@@ -3,6 +3,7 @@ django-rest-knox."""
 import base64
 import datetime
 import hashlib
+import json
 import secrets
 import time
 
@@ -158,6 +159,32 @@ def test_blacklisting_a_sliding_token_closes_its_socket(
         other.ping()
     assert refused_for(usherd, group, headers=bearer(sliding)) == \
         "blacklisted"
+
+
+def exchanged(usherd, headers):
+    """The session key that POST /session gives, and how long it is good."""
+    answer = usherd.get("/session", "POST", headers)
+    assert answer.status == 200, answer
+    given = json.loads(answer.body)
+    return given["session_key"], given["expires_in"]
+
+
+def test_a_session_key_for_a_jwt_dies_when_that_is_blacklisted(
+        sliding, usherd, group):
+    from rest_framework_simplejwt.tokens import SlidingToken
+    key, _ = exchanged(usherd, bearer(sliding))
+    with usherd.connect(group, session_key=key) as client:
+        SlidingToken(sliding).blacklist()
+        assert client.wait_close() == (4410, "revoked")
+    assert refused_for(usherd, group, session_key=key) == "unknown_session"
+
+
+def test_a_session_key_for_a_jwt_is_good_no_longer_than_that(
+        user, usherd, group):
+    key, seconds = exchanged(usherd, bearer(short_access_token(user, 3)))
+    assert seconds <= 3
+    with usherd.connect(group, session_key=key) as client:
+        assert client.wait_close(6) == (4419, "expired")
 
 
 def test_a_token_signed_with_another_key_opens_nothing(user, usherd, group):
@@ -404,6 +431,15 @@ def test_a_knox_token_opens_a_socket_and_its_deletion_closes_it(
         assert client.wait_close() == (4410, "revoked")
         beside.ping()
     assert refused_for(knox, group, token=token) == "unknown_token"
+
+
+def test_a_session_key_for_a_knox_token_dies_with_it(knox, db, user, group):
+    token = add_knox_token(db, user)
+    key, _ = exchanged(knox, {"Authorization": f"Token {token}"})
+    with knox.connect(group, session_key=key) as client:
+        db("DELETE FROM knox_authtoken WHERE token_key = %s", token[:15])
+        assert client.wait_close() == (4410, "revoked")
+    assert refused_for(knox, group, session_key=key) == "unknown_session"
 
 
 def test_a_socket_closes_4419_when_its_knox_token_expires(
