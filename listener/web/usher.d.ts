@@ -127,6 +127,7 @@ export interface Usher {
 	readonly state: State;
 	/** Resolved when it is closed for good: with the error, or undefined after close(). */
 	readonly closed: Promise<UsherError | undefined>;
+	/** Throws an UsherError when closed, or when no group can have this name. */
 	subscribe<T = any>(
 		group: string,
 		callback?: ((data: T, message: Message<T>) => void) | null,

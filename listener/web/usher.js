@@ -35,11 +35,11 @@ const IN = 2;
 /* What went wrong, in the protocol's words and with its members. */
 class UsherError extends Error {
 	constructor(facts) {
-		const { reason, detail, retry_after_ms, reconnect_after_ms } = facts;
+		const { reason, detail } = facts;
 		super(detail ? reason + ": " + detail : reason);
 		Object.assign(this, facts, {
 			name: "UsherError",
-			retryAfter: retry_after_ms ?? reconnect_after_ms,
+			retryAfter: facts.retry_after_ms ?? facts.reconnect_after_ms,
 		});
 	}
 }
@@ -47,6 +47,8 @@ class UsherError extends Error {
 const trouble = (code, reason, cause) => new UsherError({ code, reason, cause });
 
 const now = () => Date.now();
+
+const ignore = () => {};
 
 /* ---- bytes --------------------------------------------------------------- */
 
@@ -131,10 +133,6 @@ function connect(
 		changed();
 	};
 
-	/* With jitter, so that not all who were cut off come back at once. */
-	const pause = (attempt, atLeast = 0) =>
-		Math.max(atLeast, Math.min(max, min * 2 ** attempt) * (0.5 + Math.random() / 2));
-
 	/* -- questions and answers -- */
 
 	/* answered(answer) returns whether more answers will come. */
@@ -196,7 +194,7 @@ function connect(
 				lost(trouble(1007, "invalid_message", cause));
 			}
 		});
-		mine.onerror = () => {}; // onclose follows
+		mine.onerror = ignore; // onclose follows
 		mine.onclose = ifMine(({ code, reason }) => {
 			const known = notice?.code === code && notice;
 			lost(new UsherError({ reason: reason || DISCONNECTED, ...known, code }), !shown);
@@ -245,7 +243,10 @@ function connect(
 		disconnect(error);
 		if (FINAL.includes(code) || (refused && (!canRenew || ++refusals >= maxRefusals)))
 			return finish(error);
-		timer = setTimeout(start, pause(attempts++, retryAfter), refused ? "refused" : "reconnect");
+		// With jitter, so that not all who were cut off come back at once.
+		const jittered = Math.min(max, min * 2 ** attempts++) * (0.5 + Math.random() / 2);
+		const why = refused ? "refused" : "reconnect";
+		timer = setTimeout(start, Math.max(jittered, retryAfter ?? 0), why);
 		setState("waiting");
 	};
 
@@ -306,8 +307,9 @@ function connect(
 	/* -- groups -- */
 
 	const flush = () => {
-		for (const [name, { state: is, subs }] of groups)
+		groups.forEach(({ state: is, subs }, name) => {
 			if (is === OUT && !subs.size) groups.delete(name);
+		});
 		if (!openSince) return;
 		move("subscribe", OUT);
 		move("unsubscribe", IN);
@@ -426,13 +428,15 @@ function connect(
 	/* -- what the application asks -- */
 
 	const send = async (name, data, { format, wait } = {}) => {
-		const ready = () => openSince && (groups.get(name)?.state ?? IN) === IN;
-		while (wait && !ready() && state !== CLOSED) await change();
+		while (wait && state !== CLOSED && (!openSince || (groups.get(name)?.state ?? IN) < IN))
+			await change();
 		await request({ type: "send", group: name, ...pack(data, format) });
 	};
 
 	const subscribe = (name, callback, { since } = {}) => {
 		if (state === CLOSED) throw trouble(1000, CLOSED);
+		// In one message with others it would be refused with all of them.
+		if (!/^[\w.-]{1,99}$/.test(name)) throw trouble(4400, "invalid_group");
 		const [onEvent, emitTo] = createEvents();
 		const group = groups.get(name) ?? { name, state: OUT, subs: new Set() };
 		let ending;
@@ -456,7 +460,7 @@ function connect(
 			});
 			onEvent("unsubscribed", () => wake?.());
 			return (async function* () {
-				wake = () => {}; // begun: from now on all are kept
+				wake = ignore; // begun: from now on all are kept
 				try {
 					while (items.length || !ending)
 						if (items.length) yield items.shift();
@@ -475,7 +479,7 @@ function connect(
 			while (group.state !== OUT && !group.subs.size) await change();
 		};
 
-		ready.catch(() => {}); // who does not look does not care
+		ready.catch(ignore); // who does not look does not care
 		if (callback) onEvent("message", callback);
 		let unclaimed = !callback && iterate();
 		groups.set(name, group);
@@ -491,7 +495,7 @@ function connect(
 			group: name,
 			ready,
 			unsubscribe,
-			send: (data, how) => send(name, data, how),
+			send: send.bind(null, name),
 			presence: async () => (await request({ type: "presence", group: name })).users,
 			on: onEvent,
 			[Symbol.asyncIterator]() {

@@ -263,6 +263,16 @@ test("a group that may not be entered is refused, and the others are not", async
 	assert.equal(server.got("subscribe").length, 1);
 });
 
+test("a name that no group can have is refused before it harms others", async (t) => {
+	const { server, usher } = await scene(t);
+	const good = usher.subscribe("app_1.x-Y");
+	for (const name of ["", "app 7", "app,8", "ä_1", "a".repeat(100), "app_1\n"])
+		assert.throws(() => usher.subscribe(name), { code: 4400, reason: "invalid_group" }, name);
+	await good.ready;
+	await usher.subscribe("a".repeat(99)).ready;
+	assert.deepEqual(server.got("subscribe").map((one) => one.groups.length), [1, 1]);
+});
+
 test("an error that names no group is about all that were asked for", async (t) => {
 	const { server, usher } = await scene(t);
 	server.answer("subscribe", () => ({ type: "error", code: 4400, reason: "bad_member" }));
