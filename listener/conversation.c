@@ -416,7 +416,7 @@ conversation_on_message(Client *client, const WsEvent *event)
 		request_say_error(client, asked.id, SLICE_NONE, reason, NULL,
 						  retry_after_ms);
 	else if (!read)
-		request_say_error(client, asked.id, SLICE_NONE, error.reason,
+		request_say_error(client, asked.id, error.group, error.reason,
 						  error.detail, 0);
 	else if (client->state == CLIENT_GREETING)
 		on_greeting_request(client, &asked);

@@ -61,6 +61,7 @@ static bool PRINTF_LIKE(3, 4)
 
 	error->reason = reason;
 	error->fatal = false;
+	error->group = SLICE_NONE;
 	va_start(args, format);
 	vsnprintf(error->detail, sizeof(error->detail), format, args);
 	va_end(args);
@@ -73,6 +74,7 @@ fail_fatally(ProtocolError *error, const char *reason)
 	error->reason = reason;
 	error->detail[0] = '\0';
 	error->fatal = true;
+	error->group = SLICE_NONE;
 	return false;
 }
 
@@ -206,20 +208,62 @@ read_since(ProtocolGroup *group, const JsonValue *value, ProtocolError *error)
 	return true;
 }
 
+/* The name, which needs to be nobody's; false when it cannot even be said. */
 static bool
-read_name(ProtocolGroup *group, const JsonValue *value, ProtocolError *error)
+read_name(Slice *name, const JsonValue *value, ProtocolError *error)
 {
-	size_t len;
-
 	if (value->type == JSON_ABSENT)
 		return missing(error, MEMBER_GROUP);
 	if (value->type != JSON_STRING)
 		return bad(error, MEMBER_GROUP, "a string");
-	if (!json_read_string(value, JSON_UTF8, group->name, sizeof(group->name),
-						  &len) ||
-		!notice_is_group((Slice){group->name, len}))
-		return fail(error, "invalid_group", "%s", "");
+	return unescape(value, name) || fail(error, "invalid_group", "%s", "");
+}
+
+/* Whether a group can have this name, which is then the next one's. */
+static bool
+add_group(ProtocolRequest *request, Slice name)
+{
+	ProtocolGroup *group = &request->groups[request->group_count];
+
+	if (!notice_is_group(name))
+		return false;
+	memcpy(group->name, name.ptr, name.len);
+	group->name[name.len] = '\0';
 	group->since = false;
+	request->group_count++;
+	return true;
+}
+
+static bool
+read_group(ProtocolRequest *request, const JsonValue *value,
+		   ProtocolError *error)
+{
+	Slice name;
+
+	if (!read_name(&name, value, error))
+		return false;
+	if (add_group(request, name))
+		return true;
+	fail(error, "invalid_group", "%s", "");
+	error->group = name;
+	return false;
+}
+
+/* Each group of a subscribe is answered for itself, a wrong name too. */
+static bool
+read_subscription(ProtocolRequest *request, const JsonValue *name_value,
+				  const JsonValue *since_value, ProtocolError *error)
+{
+	ProtocolGroup group;
+	Slice		  name;
+
+	if (!read_name(&name, name_value, error) ||
+		!read_since(&group, since_value, error))
+		return false;
+	if (add_group(request, name))
+		request->groups[request->group_count - 1].since = group.since;
+	else
+		request->misnamed[request->misnamed_count++] = name;
 	return true;
 }
 
@@ -228,17 +272,18 @@ static bool
 read_element(ProtocolRequest *request, const JsonValue *value,
 			 ProtocolError *error)
 {
-	ProtocolGroup *group = &request->groups[request->group_count];
-	JsonMember	   parts[] = {{.name = "group"}, {.name = "since"}};
+	static const JsonValue absent = {.type = JSON_ABSENT};
+	JsonMember			   parts[] = {{.name = "group"}, {.name = "since"}};
 
 	if (value->type == JSON_STRING)
-		return read_name(group, value, error);
+		return request->verb == PROTOCOL_SUBSCRIBE
+				   ? read_subscription(request, value, &absent, error)
+				   : read_group(request, value, error);
 	if (value->type != JSON_OBJECT || request->verb != PROTOCOL_SUBSCRIBE ||
 		json_read_object(value->text, value->len, JSON_UTF8, parts,
 						 lengthof(parts), NULL) != JSON_OK)
 		return bad(error, MEMBER_GROUPS, "an array of names of groups");
-	return read_name(group, &parts[0].value, error) &&
-		   read_since(group, &parts[1].value, error);
+	return read_subscription(request, &parts[0].value, &parts[1].value, error);
 }
 
 static bool
@@ -249,39 +294,29 @@ read_groups(ProtocolRequest *request, const JsonMember *members,
 	const JsonValue *list = &members[MEMBER_GROUPS].value;
 	JsonValue		 element;
 	size_t			 position = 0;
+	size_t			 count = 0;
 
 	if (one->type != JSON_ABSENT && list->type != JSON_ABSENT)
 		return bad(error, MEMBER_GROUPS, "absent where group is given");
 	if (list->type == JSON_ABSENT)
-	{
-		request->group_count = 1;
-		return read_name(&request->groups[0], one, error) &&
-			   read_since(&request->groups[0], &members[MEMBER_SINCE].value,
-						  error);
-	}
+		return request->verb == PROTOCOL_SUBSCRIBE
+				   ? read_subscription(request, one,
+									   &members[MEMBER_SINCE].value, error)
+				   : read_group(request, one, error);
 	if (list->type != JSON_ARRAY)
 		return bad(error, MEMBER_GROUPS, "an array of names of groups");
 	while (json_array_next(list, &position, &element))
 	{
-		if (request->group_count == PROTOCOL_MAX_GROUPS)
+		if (count++ == PROTOCOL_MAX_GROUPS)
 			return fail(error, "too_many_members",
 						"One message names up to %d groups.",
 						PROTOCOL_MAX_GROUPS);
 		if (!read_element(request, &element, error))
 			return false;
-		request->group_count++;
 	}
-	if (request->group_count == 0)
+	if (count == 0)
 		return bad(error, MEMBER_GROUPS, "an array of at least one name");
 	return true;
-}
-
-static bool
-read_group(ProtocolRequest *request, const JsonMember *members,
-		   ProtocolError *error)
-{
-	request->group_count = 1;
-	return read_name(&request->groups[0], &members[MEMBER_GROUP].value, error);
 }
 
 static bool
@@ -342,7 +377,7 @@ protocol_read(ProtocolRequest *request, char *text, size_t len,
 	JsonMember members[MEMBER_COUNT] = {0};
 
 	request->id[0] = '\0';
-	request->group_count = 0;
+	request->group_count = request->misnamed_count = 0;
 	request->token = request->data = SLICE_NONE;
 	request->format = PROTOCOL_JSON;
 	for (size_t i = 0; i < MEMBER_COUNT; i++)
@@ -370,10 +405,11 @@ protocol_read(ProtocolRequest *request, char *text, size_t len,
 		case PROTOCOL_SUBSCRIBE:
 		case PROTOCOL_UNSUBSCRIBE: return read_groups(request, members, error);
 		case PROTOCOL_SEND:
-			return read_group(request, members, error) &&
+			return read_group(request, &members[MEMBER_GROUP].value, error) &&
 				   read_format(request, &members[MEMBER_FORMAT].value, error) &&
 				   read_data(request, &members[MEMBER_DATA].value, error);
-		case PROTOCOL_PRESENCE: return read_group(request, members, error);
+		case PROTOCOL_PRESENCE:
+			return read_group(request, &members[MEMBER_GROUP].value, error);
 		case PROTOCOL_PING: return true;
 	}
 	return false;

@@ -49,9 +49,12 @@ typedef struct ProtocolRequest
 {
 	ProtocolVerb verb;
 	char		 id[PROTOCOL_ID_CAP]; /* JSON text to be echoed; "": none */
-	size_t		 group_count; /* subscribe, unsubscribe: at least 1; send,
-							   * presence: 1 */
-	ProtocolGroup  groups[PROTOCOL_MAX_GROUPS];
+	size_t		 group_count; /* unsubscribe: at least 1; send, presence: 1;
+							   * subscribe: at least 1 with misnamed_count */
+	ProtocolGroup groups[PROTOCOL_MAX_GROUPS];
+	/* subscribe: names among them that no group can have, as text */
+	size_t		   misnamed_count;
+	Slice		   misnamed[PROTOCOL_MAX_GROUPS];
 	Slice		   token; /* auth, refresh; ptr NULL: none (auth only) */
 	ProtocolFormat format;
 	Slice		   data; /* send: JSON text, unescaped text, or decoded bytes */
@@ -62,6 +65,7 @@ typedef struct ProtocolError
 	const char *reason;		 /* of protocol.md; static */
 	char		detail[160]; /* a sentence in ASCII without quotes, or "" */
 	bool		fatal;		 /* the connection cannot go on */
+	Slice		group;		 /* what was to be one's name, or SLICE_NONE */
 } ProtocolError;
 
 /*
@@ -69,9 +73,9 @@ typedef struct ProtocolError
  *		Read the text of one frame, which is valid UTF-8 and is written to.
  *
  * Slices of request point into text.  Returns false with error filled in;
- * request->id is then the id to answer with, if it could be read.  A text with
- * a NUL in it (as \u0000) is invalid_data: PostgreSQL cannot hold it.  What
- * PostgreSQL alone can tell of JSON data is left to it.
+ * request->id is then the id to answer with, if it could be read.  Data
+ * in the format text with a NUL in it (as \u0000) is invalid_data: PostgreSQL
+ * cannot hold it.  What PostgreSQL alone can tell of JSON data is left to it.
  */
 bool protocol_read(ProtocolRequest *request, char *text, size_t len,
 				   ProtocolError *error) MUST_CHECK;

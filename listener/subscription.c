@@ -214,6 +214,9 @@ subscription_begin(Client *client, const ProtocolRequest *asked)
 {
 	Request *request = request_create(asked);
 
+	for (size_t i = 0; i < asked->misnamed_count; i++)
+		request_say_error(client, asked->id, asked->misnamed[i],
+						  "invalid_group", NULL, 0);
 	if (request == NULL)
 	{
 		request_say_error(client, asked->id, SLICE_NONE, "overloaded", NULL, 0);

@@ -187,6 +187,20 @@ def test_several_groups_in_one_subscribe_are_answered_one_by_one(
         client.expect("message", group=name, data=1)
 
 
+def test_a_wrong_name_in_a_subscribe_refuses_nothing_but_itself(client, group):
+    wrong = ["a b", "", "x" * 100, 'quo"te\u00e9']
+    client.say("subscribe", id=1, groups=[wrong[0], group, *wrong[1:]])
+    answers = {a["group"]: a for a in
+               (client.receive_json() for _ in range(len(wrong) + 1))}
+    assert answers[group]["type"] == "subscribed"
+    for name in wrong:
+        assert answers[name]["reason"] == "invalid_group"
+        assert answers[name]["id"] == 1
+    for type in "send", "presence", "unsubscribe":
+        assert client.refused(4400, "invalid_group", type, group="a b",
+                              data=1)["group"] == "a b"
+
+
 def test_messages_of_one_group_do_not_come_to_members_of_another(
         client, db, group):
     client.subscribe(group)

@@ -48,7 +48,12 @@ check_id(void)
 static void
 check_groups(const char *bytes, size_t size)
 {
-	MUST(request.group_count <= PROTOCOL_MAX_GROUPS);
+	MUST(request.group_count + request.misnamed_count <= PROTOCOL_MAX_GROUPS);
+	for (size_t i = 0; i < request.misnamed_count; i++)
+	{
+		MUST(lies_within(request.misnamed[i], bytes, size));
+		MUST(!notice_is_group(request.misnamed[i]));
+	}
 	for (size_t i = 0; i < request.group_count; i++)
 		MUST(notice_is_group(slice_of(request.groups[i].name)));
 	if (request.token.ptr != NULL)

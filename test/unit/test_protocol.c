@@ -196,7 +196,7 @@ TEST(each_mistake_has_its_reason_and_only_some_are_the_end)
 		{"{\"type\":\"send\",\"id\":1,\"group\":\"g\",\"data\":\"A\","
 		 "\"format\":\"binary\"}",
 		 "bad_member", false},
-		{"{\"type\":\"subscribe\",\"id\":1,\"group\":\"a b\"}", "invalid_group",
+		{"{\"type\":\"presence\",\"id\":1,\"group\":\"a b\"}", "invalid_group",
 		 false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"group\":\"\\u0000\"}",
 		 "invalid_group", false},
@@ -205,8 +205,7 @@ TEST(each_mistake_has_its_reason_and_only_some_are_the_end)
 		 "invalid_data", false},
 		{"{\"type\":\"subscribe\",\"id\":1}", "missing_member", false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"group\":7}", "bad_member", false},
-		{"{\"type\":\"subscribe\",\"id\":1,\"group\":\"\"}", "invalid_group",
-		 false},
+		{"{\"type\":\"send\",\"id\":1,\"group\":\"\"}", "invalid_group", false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":[{}]}", "missing_member",
 		 false},
 		{"{\"type\":\"subscribe\",\"id\":1,\"groups\":{}}", "bad_member",
