@@ -117,6 +117,10 @@ static const Refusal refusals[] = {
 	{"invalid_group", 404, WS_CLOSE_MALFORMED,
 	 "A group name has 1 to 99 letters, digits, periods, hyphens or "
 	 "underscores."},
+	{"history_changed", 409, WS_CLOSE_HISTORY,
+	 "What followed the message seen last cannot be told any more."},
+	{"bad_since", 400, WS_CLOSE_MALFORMED,
+	 "The parameter since must be <seq>.<tag>."},
 	{"plain_name_too_long", 404, WS_CLOSE_MALFORMED,
 	 "A group of a plain category has at most 63 characters, as a channel of "
 	 "NOTIFY."},

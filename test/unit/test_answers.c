@@ -14,7 +14,7 @@ TEST(an_admission_is_read_column_by_column)
 	static const char *const values[] = {"t",		NULL,	"42",	"ann",
 										 "session", "c0ff", "1ssu", "1500",
 										 "t",		"f",	"t",	"t"};
-	PgAnswer				 rows = row(values, 12);
+	PgAnswer				 rows = row(values, 13);
 	CallAnswer				 answer;
 	const AdmitAnswer		*admission = &answer.admission;
 
@@ -35,8 +35,8 @@ TEST(an_admission_is_read_column_by_column)
 
 TEST(never_expiring_is_null_and_a_past_expiry_is_now)
 {
-	const char *values[12] = {"t"};
-	PgAnswer	rows = row(values, 12);
+	const char *values[13] = {"t"};
+	PgAnswer	rows = row(values, 13);
 	CallAnswer	answer;
 
 	CHECK(answers_read(&answer, CALL_RECHECK, &rows));
@@ -48,8 +48,8 @@ TEST(never_expiring_is_null_and_a_past_expiry_is_now)
 
 TEST(null_and_false_are_both_no)
 {
-	const char		  *values[12] = {NULL, "unknown_token"};
-	PgAnswer		   rows = row(values, 12);
+	const char		  *values[13] = {NULL, "unknown_token"};
+	PgAnswer		   rows = row(values, 13);
 	CallAnswer		   answer;
 	const AdmitAnswer *admission = &answer.admission;
 
@@ -157,7 +157,7 @@ TEST(an_answer_of_another_form_is_refused)
 	static const CallVerb	 verbs[] = {CALL_ADMIT,	  CALL_ADMIT_GROUPS,
 										CALL_RECEIVE, CALL_EXCHANGE,
 										CALL_REPORT,  CALL_PRESENCE};
-	static const int		 columns[] = {12, 5, 2, 6, 2, 1};
+	static const int		 columns[] = {13, 5, 2, 6, 2, 1, 1, 1};
 	CallAnswer				 answer;
 
 	for (size_t i = 0; i < lengthof(verbs); i++)
