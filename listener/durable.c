@@ -677,6 +677,7 @@ durable_begin(Seat *seat)
 	if (seat->resume == NULL)
 		return;
 	seat->resume->state = RESUME_REPLAYING;
+	seat->resume->lost = false; /* that has been said */
 	resume_queue(seat->resume);
 }
 

@@ -1,9 +1,8 @@
 """Durable groups: what committed arrives, once, in order, also later."""
+import contextlib
 import json
 import threading
-import time
 
-import psycopg2
 import pytest
 
 from harness.client import Refused
@@ -18,6 +17,19 @@ def kept(db, number):
     db("SELECT usher.set_category('kept', \"join\" => 'authenticated', "
        "send => 'authenticated', durable => true, keep_messages => NULL)")
     return f"kept_{number}"
+
+
+@pytest.fixture
+def connect(site):
+    """with connect() as other: another connection than db's."""
+    @contextlib.contextmanager
+    def connect(user="site"):
+        connection = site.connect(user)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    return connect
 
 
 @pytest.fixture
@@ -58,7 +70,7 @@ def test_messages_come_numbered_without_holes(client, db, kept):
     assert data_of(messages) == list(range(20))
     assert [m["seq"] for m in messages] == list(range(1, 21))
     assert len({m["tag"] for m in messages}) == 20
-    rows = db.rows("SELECT seq, tag FROM usher.history(%s)", kept)
+    rows = db("SELECT seq, tag FROM usher.history(%s)", kept)
     assert [(m["seq"], m["tag"]) for m in messages] == rows
 
 
@@ -87,9 +99,9 @@ def test_text_and_bytes_are_kept_as_they_were(client, db, kept):
     client.alive()
 
 
-def test_what_is_rolled_back_leaves_no_trace(client, db, kept):
+def test_what_is_rolled_back_leaves_no_trace(client, db, kept, connect):
     client.subscribe(kept)
-    with db.connect() as other:
+    with connect() as other:
         other.autocommit = False
         cursor = other.cursor()
         cursor.execute("SELECT usher.broadcast(%s, '\"gone\"')", [kept])
@@ -115,7 +127,7 @@ def test_what_a_client_sends_is_kept(client, db, kept):
     client.say("send", id=1, group=kept, data={"a": 1})
     assert sorted(client.receive_json()["type"] for _ in range(2)) == \
         ["message", "ok"]
-    assert db.rows("SELECT seq, data FROM usher.history(%s)", kept) == \
+    assert db("SELECT seq, data FROM usher.history(%s)", kept) == \
         [(1, {"a": 1})]
 
 
@@ -129,12 +141,13 @@ def test_a_client_may_be_in_durable_and_other_groups(client, db, kept, group):
     assert messages[kept]["seq"] == 1 and "seq" not in messages[group]
 
 
-def test_a_prepared_transaction_is_told_when_it_is_committed(client, db, kept):
+def test_a_prepared_transaction_is_told_when_it_is_committed(client, db, kept,
+                                                             connect):
     """It rings no bell: with the doorbell none, or at the next look."""
     client.subscribe(kept)
     publish(db, kept, "first")
     client.expect("message")
-    with db.connect() as other:
+    with connect() as other:
         other.autocommit = False
         cursor = other.cursor()
         cursor.execute("SET LOCAL usher.doorbell = 'none'")
@@ -173,7 +186,7 @@ def test_who_missed_nothing_is_told_nothing(client, db, kept):
 def test_a_new_listener_reads_what_was_missed_from_the_database(
         start_usherd, db, kept, token):
     publish(db, kept, *range(1, 1401))
-    since = db.rows("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
+    since = db("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
     usherd = start_usherd()
     with V1Client(usherd, token) as client:
         answer = client.subscribe(kept,
@@ -228,10 +241,10 @@ def test_who_saw_another_history_is_told_that_he_has_not_recovered(
 
 
 def test_who_missed_what_is_not_kept_any_more_has_not_recovered(
-        start_usherd, db, kept, token):
+        start_usherd, db, sql, kept, token):
     publish(db, kept, 1, 2, 3)
-    since = db.rows("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
-    db("DELETE FROM usher.message WHERE \"group\" = %s AND seq < 3", kept)
+    since = db("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
+    sql(f"DELETE FROM usher.message WHERE \"group\" = '{kept}' AND seq < 3")
     with V1Client(start_usherd(), token) as client:
         answer = client.subscribe(kept,
                                   since={"seq": since[0], "tag": since[1]})
@@ -243,7 +256,7 @@ def test_who_missed_more_than_resume_limit_has_not_recovered(
         start_usherd, db, kept, token):
     usherd = start_usherd(resume_limit=10)
     publish(db, kept, *range(12))
-    rows = db.rows("SELECT seq, tag FROM usher.history(%s, 0, 3)", kept)
+    rows = db("SELECT seq, tag FROM usher.history(%s, 0, 3)", kept)
     with V1Client(usherd, token) as client:
         answer = client.subscribe(kept, since={"seq": rows[0][0],
                                                "tag": rows[0][1]})
@@ -269,12 +282,12 @@ def test_who_may_not_enter_any_more_is_not_told_what_was_missed(
 
 
 def test_resuming_under_a_stream_of_messages_has_no_gap_and_no_double(
-        usherd, db, kept, token):
+        usherd, db, kept, token, connect):
     """Again and again, while somebody publishes as fast as he can."""
     done = threading.Event()
 
     def flood():
-        with db.connect() as other:
+        with connect() as other:
             cursor = other.cursor()
             number = 0
             while not done.is_set():
@@ -304,35 +317,34 @@ def test_resuming_under_a_stream_of_messages_has_no_gap_and_no_double(
 
 # ---- outages ------------------------------------------------------------
 
+def cut_listeners(sql):
+    """End every listener's connections; returns the pids."""
+    return sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+               "WHERE usename = 'usherd'")
+
+
 def test_what_was_committed_while_the_listener_could_not_listen_is_told(
-        client, db, kept):
+        usherd, client, db, sql, kept):
     client.subscribe(kept)
     publish(db, kept, 1)
     client.expect("message")
-    with db.connect() as other:
-        other.autocommit = False
-        cursor = other.cursor()
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                       "WHERE backend_type = 'client backend' "
-                       "AND query LIKE '%usher%' "
-                       "AND pid <> pg_backend_pid()")
-        for i in range(2, 5):
-            cursor.execute("SELECT usher.broadcast(%s, %s)", [kept, str(i)])
-        other.commit()
+    assert cut_listeners(sql)
+    publish(db, kept, 2, 3, 4)
     assert data_of(receive(client, 3)) == [2, 3, 4]
+    usherd.wait_log("feed: rechecking")
     client.alive()
 
 
 def test_members_are_told_when_the_history_has_changed_meanwhile(
-        client, db, kept):
+        client, db, sql, kept):
     client.subscribe(kept)
     publish(db, kept, 1, 2)
     receive(client, 2)
-    db("DELETE FROM usher.message WHERE \"group\" = %s", kept)
-    db("UPDATE usher.group_seq SET tag = tag + 1, seq = 1 "
-       "WHERE \"group\" = %s", kept)
-    db("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-       "WHERE query LIKE '%%usher.fetch%%' AND pid <> pg_backend_pid()")
+    sql(f"""
+        DELETE FROM usher.message WHERE "group" = '{kept}';
+        UPDATE usher.group_seq SET tag = tag + 1, seq = 1
+        WHERE "group" = '{kept}'""")
+    assert cut_listeners(sql)
     reset = client.expect("reset", group=kept, seq=1, recovered=False)
     publish(db, kept, "new")
     client.expect("message", seq=2, data="new")
@@ -344,7 +356,7 @@ def test_members_are_told_when_the_history_has_changed_meanwhile(
 def test_a_raw_client_is_told_what_followed_its_position(usherd, db, kept,
                                                          token):
     publish(db, kept, 1, 2, 3)
-    seq, tag = db.rows("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
+    seq, tag = db("SELECT seq, tag FROM usher.history(%s, 0, 1)", kept)[0]
     with usherd.connect(kept, token, query=f"?since={seq}.{tag}") as client:
         publish(db, kept, 4)
         assert [client.receive() for _ in range(3)] == ["2", "3", "4"]

@@ -157,7 +157,7 @@ TEST(an_answer_of_another_form_is_refused)
 	static const CallVerb	 verbs[] = {CALL_ADMIT,	  CALL_ADMIT_GROUPS,
 										CALL_RECEIVE, CALL_EXCHANGE,
 										CALL_REPORT,  CALL_PRESENCE};
-	static const int		 columns[] = {13, 5, 2, 6, 2, 1, 1, 1};
+	static const int		 columns[] = {13, 5, 2, 6, 2, 1};
 	CallAnswer				 answer;
 
 	for (size_t i = 0; i < lengthof(verbs); i++)
