@@ -205,14 +205,27 @@ refusal_for(const char *reason)
 	return &unknown_reason;
 }
 
+bool
+refusal_is_for_now(const Refusal *refusal)
+{
+	return refusal->close_code == WS_CLOSE_TRY_AGAIN ||
+		   refusal->close_code == WS_CLOSE_LIMIT;
+}
+
 size_t
 refusal_json(char *out, size_t cap, const Refusal *refusal, const char *detail,
 			 bool typed)
 {
-	int len = snprintf(out, cap,
-					   "{%s\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}",
-					   typed ? "\"type\":\"error\"," : "", refusal->close_code,
-					   refusal->reason, detail ? detail : refusal->detail);
+	char retry[48] = "";
+	int	 len;
+
+	if (typed && refusal_is_for_now(refusal))
+		snprintf(retry, sizeof(retry), ",\"retry_after_ms\":%d",
+				 REFUSAL_RETRY_MS);
+	len = snprintf(out, cap,
+				   "{%s\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"%s}",
+				   typed ? "\"type\":\"error\"," : "", refusal->close_code,
+				   refusal->reason, detail ? detail : refusal->detail, retry);
 
 	return len > 0 && (size_t) len < cap ? (size_t) len : 0;
 }

@@ -11,9 +11,6 @@
 
 #include "refusal.h"
 
-/* When a client is told to try again and nobody knows better. */
-#define RETRY_MS 1000
-
 /* ---- saying -------------------------------------------------------------- */
 
 void
@@ -24,9 +21,8 @@ request_say_error(Client *client, const char *id, Slice group,
 	const Refusal *refusal = refusal_for(reason);
 	ProtocolText   text = {0};
 
-	if (retry_after_ms == 0 && (refusal->close_code == WS_CLOSE_TRY_AGAIN ||
-								refusal->close_code == WS_CLOSE_LIMIT))
-		retry_after_ms = RETRY_MS;
+	if (retry_after_ms == 0 && refusal_is_for_now(refusal))
+		retry_after_ms = REFUSAL_RETRY_MS;
 	protocol_write_error(&text, id, group, refusal, detail, retry_after_ms);
 	client_say(client, &text);
 }
