@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * durable.c
- *	  Members of durable groups: what they missed, and then what comes.
+ *	  The streams of durable groups: loaded, followed, and broken.
  *
  * A stream (stream.h) is loaded when the first member comes: the feed's
  * position was taken before that question was asked, so whatever the answer
@@ -10,141 +10,20 @@
  * what is new is handed out; if that message is not there any more, or another
  * has its number, every member is told that the stream was broken.
  *
- * A member who says what he saw last is told what follows: out of memory, or
- * page by page out of the database.  He goes on so, at his own pace, until he
- * is at the end, in a moment in which the group has no frames that wait to be
- * flushed; from then on he gets what all get.  Nothing is queued for him
- * meanwhile.
- *
  *-------------------------------------------------------------------------
  */
 #include "durable.h"
 
 #include <stdlib.h>
 
-#include "encoding.h"
 #include "fanout.h"
+#include "lines.h"
 #include "log.h"
-#include "notice.h"
 #include "principal.h"
+#include "replay.h"
 
-/* Messages of one question. */
-#define PAGE_MESSAGES 500
-
-/* What is sent to a member at a time; no more while that much waits. */
-#define BATCH_BYTES 65536
-
-/* Questions under way at a time, of either kind: leave room for newcomers. */
+/* Questions under way at a time: leave room for newcomers. */
 #define MAX_LOADS 64
-#define MAX_PAGES 64
-
-/* Members looked at in one turn. */
-#define MAX_STEPS 256
-
-/* How long to leave a database alone that could not answer. */
-#define RETRY_MS 1000
-
-static void decide(Resume *resume);
-
-static Stream *
-stream_of(const Seat *seat)
-{
-	return streams_find(seat->client->env->streams, seat_group(seat));
-}
-
-/* ---- lines of the database ------------------------------------------------
- */
-
-static FeedType
-feed_type(NoticeType type)
-{
-	switch (type)
-	{
-		case NOTICE_TEXT: return FEED_TEXT;
-		case NOTICE_JSON: return FEED_JSON;
-		case NOTICE_BASE64: break;
-	}
-	return FEED_BINARY;
-}
-
-/*
- * One line of usher.stream(): the head first, then messages.  A payload in
- * base64 is decoded into memory that *decoded owns.
- */
-static bool
-read_line(Notice *notice, const char *line, NoticeKind kind, char **decoded)
-{
-	*decoded = NULL;
-	if (!notice_parse(notice, slice_of(line)) || notice->kind != kind)
-		return false;
-	if (kind != NOTICE_DURABLE || notice->type != NOTICE_BASE64)
-		return true;
-	*decoded = malloc(notice->payload.len + 1);
-	if (*decoded == NULL ||
-		!notice_decode_base64(*decoded, &notice->payload.len, notice->payload))
-		return false;
-	notice->payload.ptr = *decoded;
-	return true;
-}
-
-static bool
-read_head(Position *head, const StreamAnswer *answer)
-{
-	Notice notice;
-	char  *decoded;
-
-	if (!read_line(&notice, answer->lines[0], NOTICE_HEAD, &decoded))
-		return false;
-	*head = notice.position;
-	return true;
-}
-
-/* Where message i of the answer, from 1, is. */
-static bool
-read_position(Position *position, const StreamAnswer *answer, size_t i)
-{
-	Notice notice;
-
-	if (i >= answer->count ||
-		!notice_parse(&notice, slice_of(answer->lines[i])) ||
-		notice.kind != NOTICE_DURABLE)
-		return false;
-	*position = notice.position;
-	return true;
-}
-
-/*
- * Whether the messages of the answer follow position.  Its own message must be
- * the first of them, to show that it is still the same.
- */
-static bool
-follows(const StreamAnswer *answer, const Position *position)
-{
-	Position first;
-
-	if (position_equals(position, &position_start))
-		return answer->count == 1
-				   ? read_head(&first, answer) && first.seq == 0
-				   : read_position(&first, answer, 1) && first.seq == 1;
-	return read_position(&first, answer, 1) &&
-		   position_equals(&first, position);
-}
-
-/* ---- the stream ---------------------------------------------------------- */
-
-static void
-say_reset(Seat *seat, const Position *last)
-{
-	ProtocolText text = {0};
-
-	if (seat->client->mode != CLIENT_V1)
-	{
-		client_doom(seat->client, WS_CLOSE_HISTORY, "history_changed");
-		return;
-	}
-	protocol_write_reset(&text, seat_group(seat), last);
-	client_say(seat->client, &text);
-}
 
 /* Tell all members who were told everything so far. */
 static void
@@ -159,7 +38,7 @@ reset_members(ClientEnv *env, const Stream *stream)
 		Seat *seat = seat_of_member(group->members[i]);
 
 		if (seat->open && seat->resume == NULL && seat->rights.durable)
-			say_reset(seat, &stream->last);
+			replay_say_reset(seat, &stream->last);
 	}
 }
 
@@ -176,7 +55,7 @@ decide_waiting(ClientEnv *env, Slice name)
 
 		if (seat->resume == NULL || seat->resume->state != RESUME_WAITING)
 			continue;
-		decide(seat->resume);
+		replay_decide(seat->resume);
 		/* the group goes with its last member */
 		if (i == 0 || hub_find(env->hub, name) != group)
 			return;
@@ -233,11 +112,11 @@ hand_out_lines(ClientEnv *env, Stream *stream, const StreamAnswer *answer,
 		Notice notice;
 		char  *decoded;
 
-		good = read_line(&notice, answer->lines[i], NOTICE_DURABLE, &decoded) &&
+		good = lines_read(&notice, answer, i, &decoded) &&
 			   notice.position.seq == stream->last.seq + 1;
 		if (good)
-			hand_out(env, stream, &notice.position, feed_type(notice.type),
-					 notice.payload);
+			hand_out(env, stream, &notice.position,
+					 lines_feed_type(notice.type), notice.payload);
 		free(decoded);
 	}
 	return good;
@@ -252,8 +131,8 @@ take_first(ClientEnv *env, Stream *stream, const StreamAnswer *answer,
 	Position last;
 
 	/* Messages that do not reach the end are of no use here. */
-	if (!read_position(&first, answer, 1) ||
-		!read_position(&last, answer, answer->count - 1) ||
+	if (!lines_position(&first, answer, 1) ||
+		!lines_position(&last, answer, answer->count - 1) ||
 		!position_equals(&last, head))
 	{
 		stream_start_at(stream, head);
@@ -269,12 +148,13 @@ static bool
 take_more(ClientEnv *env, Stream *stream, const StreamAnswer *answer,
 		  const Position *head)
 {
+	size_t next;
+
 	if (position_equals(&stream->last, head))
 		return true;
-	if (follows(answer, &stream->last))
-		return hand_out_lines(
-			env, stream, answer,
-			position_equals(&stream->last, &position_start) ? 1 : 2);
+	next = lines_after(answer, &stream->last);
+	if (next > 0)
+		return hand_out_lines(env, stream, answer, next);
 	stream_start_at(stream, head);
 	reset_members(env, stream);
 	return true;
@@ -313,7 +193,7 @@ on_loaded(void *arg, const StreamAnswer *answer)
 	env->loads_asked--;
 	if (stream_forget_if_useless(stream))
 		return;
-	if (reason == NULL && read_head(&head, answer))
+	if (reason == NULL && lines_head(&head, answer))
 		taken = stream->known ? take_more(env, stream, answer, &head)
 							  : take_first(env, stream, answer, &head);
 	if (taken)
@@ -333,7 +213,7 @@ on_loaded(void *arg, const StreamAnswer *answer)
 		reason = "internal_error";
 	}
 	stream_enter(stream, STREAM_STALE);
-	env->load_after_ms = loop_now_ms(env->loop) + RETRY_MS;
+	env->load_after_ms = loop_now_ms(env->loop) + REPLAY_RETRY_MS;
 	refuse_waiting(env, slice_of(name), reason);
 }
 
@@ -362,7 +242,7 @@ load(ClientEnv *env, Stream *stream)
 {
 	uint64_t since =
 		stream->known ? stream->last.seq : first_missed(env, stream);
-	uint32_t limit = stream->known || since > 0 ? PAGE_MESSAGES : 0;
+	uint32_t limit = stream->known || since > 0 ? REPLAY_PAGE_MESSAGES : 0;
 
 	stream->load =
 		calls_stream(env->calls, slice_of(stream->name), since > 0 ? since : 1,
@@ -442,185 +322,7 @@ durable_on_feed_ready(ClientEnv *env)
 	durable_on_overrun(env);
 }
 
-/* ---- resuming ------------------------------------------------------------ */
-
-/* The seat can be opened, and begins where the stream is now. */
-static void
-begin_at_end(Resume *resume, const Stream *stream)
-{
-	resume->position = resume->last = stream->last;
-	resume->state = RESUME_OPENING;
-	resume->env->on_seat_decided(resume->seat, NULL);
-}
-
-static void
-lose(Resume *resume, const Stream *stream)
-{
-	Seat *seat = resume->seat;
-
-	resume->lost = true;
-	if (seat->open)
-	{
-		/* it was promised more */
-		resume->position = stream->last;
-		say_reset(seat, &stream->last);
-	}
-	else if (seat->client->mode != CLIENT_V1)
-		resume->env->on_seat_decided(seat, "history_changed");
-	else
-		begin_at_end(resume, stream);
-}
-
-/* Encode what the page has behind its first message, which is known. */
-static bool
-keep_page(Resume *resume, const StreamAnswer *answer, size_t i)
-{
-	Seat *seat = resume->seat;
-	bool  good = true;
-
-	for (; good && i < answer->count; i++)
-	{
-		Notice notice;
-		char  *decoded;
-
-		good = read_line(&notice, answer->lines[i], NOTICE_DURABLE, &decoded) &&
-			   notice.position.seq == resume->position.seq + 1 &&
-			   encoding_append_message(&resume->page, seat->member.format,
-									   seat_group(seat), &notice.position,
-									   feed_type(notice.type), notice.payload);
-		if (good)
-			resume->position = notice.position;
-		free(decoded);
-	}
-	return good;
-}
-
-static void
-on_page(void *arg, const StreamAnswer *answer)
-{
-	Resume	   *resume = arg;
-	ClientEnv  *env = resume->env;
-	Seat	   *seat = resume->seat;
-	Stream	   *stream = stream_of(seat);
-	const char *reason = principal_failure(answer->status);
-	Position	head;
-
-	resume->call = NULL;
-	env->pages_asked--;
-	if (reason == NULL && !read_head(&head, answer))
-		reason = "internal_error";
-	if (reason != NULL)
-	{
-		env->load_after_ms = loop_now_ms(env->loop) + RETRY_MS;
-		if (seat->open)
-			resume_queue(resume); /* nothing is lost: asked again */
-		else
-			env->on_seat_decided(seat, reason);
-		return;
-	}
-	if (!follows(answer, &resume->position))
-	{
-		/* Only where the stream is known it can be said where it goes on. */
-		resume->lost = true;
-		if (stream->state == STREAM_LIVE)
-			lose(resume, stream);
-		else if (seat->open)
-			resume_queue(resume);
-		else
-			resume->state = RESUME_WAITING;
-		return;
-	}
-	if (!keep_page(resume, answer,
-				   position_equals(&resume->position, &position_start) ? 1 : 2))
-	{
-		client_doom(seat->client, WS_CLOSE_TRY_AGAIN, "overloaded");
-		return;
-	}
-	if (seat->open)
-	{
-		resume_queue(resume);
-		return;
-	}
-	resume->last = head.seq > stream->last.seq ? head : stream->last;
-	resume->state = RESUME_OPENING;
-	env->on_seat_decided(seat, NULL);
-}
-
-static bool
-ask_page(Resume *resume)
-{
-	ClientEnv *env = resume->env;
-	uint64_t   since = resume->position.seq;
-
-	if (resume->call != NULL)
-		return true;
-	if (env->pages_asked >= MAX_PAGES ||
-		loop_now_ms(env->loop) < env->load_after_ms)
-		return false;
-	resume->call = calls_stream(env->calls, seat_group(resume->seat),
-								since > 0 ? since : 1, PAGE_MESSAGES,
-								env->config->auth_timeout_ms, on_page, resume);
-	if (resume->call == NULL)
-		return false;
-	env->pages_asked++;
-	return true;
-}
-
-/* Whether a place that is not in memory is worth asking the database about. */
-static bool
-is_near(const Resume *resume, const Stream *stream)
-{
-	return resume->position.tag[0] != '\0' &&
-		   (resume->position.seq >= stream->last.seq ||
-			stream->last.seq - resume->position.seq <=
-				resume->env->config->resume_limit);
-}
-
-static void
-decide(Resume *resume)
-{
-	Stream *stream = stream_of(resume->seat);
-
-	if (stream->state != STREAM_LIVE)
-	{
-		resume->state = RESUME_WAITING;
-		return;
-	}
-	if (resume->seat->open)
-	{
-		/* adopted: see there */
-		resume->position = stream->last;
-		resume->state = RESUME_REPLAYING;
-		resume_queue(resume);
-		say_reset(resume->seat, &stream->last);
-		return;
-	}
-	if (!resume->since)
-	{
-		begin_at_end(resume, stream);
-		return;
-	}
-	if (resume->lost || !is_near(resume, stream))
-	{
-		lose(resume, stream);
-		return;
-	}
-	switch (stream_find(stream, &resume->position))
-	{
-		case STREAM_AT_END:
-		case STREAM_IN_MEMORY:
-			resume->last = stream->last;
-			resume->state = RESUME_OPENING;
-			resume->env->on_seat_decided(resume->seat, NULL);
-			return;
-		case STREAM_ELSEWHERE: lose(resume, stream); return;
-		case STREAM_BEFORE:
-		case STREAM_AHEAD: /* another listener has been faster */
-			resume->state = RESUME_ASKING;
-			resume_queue(resume);
-			return;
-	}
-}
+/* ---- members ---- */
 
 void
 durable_enter(Seat *seat, bool since, const Position *position)
@@ -641,7 +343,7 @@ durable_enter(Seat *seat, bool since, const Position *position)
 	if (since)
 		resume->position = *position;
 	loop_wake(env->loop);
-	decide(resume);
+	replay_decide(resume);
 }
 
 void
@@ -660,14 +362,14 @@ durable_adopt(Seat *seat)
 		return;
 	}
 	loop_wake(env->loop);
-	decide(resume);
+	replay_decide(resume);
 }
 
 void
 durable_abandon(Seat *seat)
 {
 	resume_end(seat->resume);
-	stream_unuse(stream_of(seat));
+	stream_unuse(streams_find(seat->client->env->streams, seat_group(seat)));
 	seat->rights.durable = false;
 }
 
@@ -681,113 +383,9 @@ durable_begin(Seat *seat)
 	resume_queue(seat->resume);
 }
 
-/* ---- replaying ----------------------------------------------------------- */
-
-/* Send what follows its position, as much of it as is sent at once. */
-static bool
-send_batch(Resume *resume, const Stream *stream)
-{
-	Seat				*seat = resume->seat;
-	Frame				*frame = NULL;
-	const StreamMessage *message;
-
-	while ((frame == NULL || frame->len < BATCH_BYTES) &&
-		   (message = stream_message(stream, resume->position.seq + 1)) != NULL)
-	{
-		if (!encoding_append_message(&frame, seat->member.format,
-									 seat_group(seat), &message->position,
-									 message->type,
-									 (Slice){message->payload, message->len}))
-			break;
-		resume->position = message->position;
-	}
-	if (frame == NULL)
-		return false;
-	seat->client->delivered += frame->count;
-	client_deliver(seat->client, frame, loop_now_ms(seat->client->env->loop));
-	frame_release(frame);
-	return true;
-}
-
-static void
-send_page(Resume *resume)
-{
-	Client *client = resume->seat->client;
-	Frame  *page = resume->page;
-
-	resume->page = NULL;
-	client->delivered += page->count;
-	client_deliver(client, page, loop_now_ms(client->env->loop));
-	frame_release(page);
-}
-
-/* Nobody reads what waits, or may have it: later. */
-static bool
-must_wait(const Resume *resume)
-{
-	const Client *client = resume->seat->client;
-
-	return client->state != CLIENT_OPEN || client->doomed ||
-		   resume->seat->check != SEAT_SURE ||
-		   client->outbox.bytes >= BATCH_BYTES;
-}
-
-/* One step of one member.  False: there is nothing to do for it now. */
-static bool
-replay(Resume *resume)
-{
-	Stream *stream = stream_of(resume->seat);
-
-	if (must_wait(resume))
-		return false;
-	if (resume->page != NULL)
-	{
-		send_page(resume);
-		return true;
-	}
-	if (stream->state != STREAM_LIVE)
-		return false;
-	if (resume->lost)
-	{
-		lose(resume, stream);
-		resume->lost = false;
-		return true;
-	}
-	switch (stream_find(stream, &resume->position))
-	{
-		case STREAM_AT_END: resume_end(resume); return true;
-		case STREAM_IN_MEMORY: return send_batch(resume, stream);
-		case STREAM_BEFORE:
-			if (ask_page(resume))
-				resume_unqueue(resume); /* on_page brings it back */
-			return false;
-		case STREAM_AHEAD: return false;
-		case STREAM_ELSEWHERE: lose(resume, stream); return true;
-	}
-	return false;
-}
-
 void
 durable_pump(ClientEnv *env)
 {
-	bool progress = false;
-
 	load_streams(env);
-	for (int steps = 0; steps < MAX_STEPS && !TAILQ_EMPTY(&env->resumes);
-		 steps++)
-	{
-		Resume *resume = TAILQ_FIRST(&env->resumes);
-
-		TAILQ_REMOVE(&env->resumes, resume, entry);
-		TAILQ_INSERT_TAIL(&env->resumes, resume, entry);
-		if (resume->state == RESUME_REPLAYING)
-			progress |= replay(resume);
-		else if (ask_page(resume))
-		{
-			resume_unqueue(resume);
-			progress = true;
-		}
-	}
-	if (progress)
-		loop_wake(env->loop);
+	replay_pump(env);
 }

@@ -16,6 +16,9 @@
  * with it are handed out in one turn, as both are read before its answer is
  * complete.
  *
+ * Long because all that goes over this one connection, in whatever state it is,
+ * is answered in order.
+ *
  * A canary is sent at intervals through usher.canary(), which also moves the
  * tail of PostgreSQL's notification queue.  A connection on which neither the
  * canary nor anything else arrives is given up.

@@ -16,7 +16,7 @@ LISTENER = """common log hashing digest frame wheel http websocket cookie origin
 credentials position notice inbox plain revocations failure limits outbox hub configtext
 config refusal protocol
 handshake loop tls transport acceptor
-pglink answers calls feed stream encoding roster client allowance principal fanout durable inbound raw request subscription conversation
+pglink answers calls feed lines stream encoding roster client allowance principal fanout replay durable inbound raw request subscription conversation
 response pages exchange admission reception recheck report server main""".split()
 
 # Rooms that are the inside of another one.
