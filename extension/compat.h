@@ -24,6 +24,16 @@
 #define USHER_MODULE_MAGIC(module_version) PG_MODULE_MAGIC
 #endif
 
+/* 17 put the two parts of a virtual transaction id together. */
+#if PG_VERSION_NUM >= 170000
+#define USHER_LOCAL_XID(proc) ((proc)->vxid.lxid)
+#else
+#define USHER_LOCAL_XID(proc) ((proc)->lxid)
+#endif
+
+/* From 15 on shared memory is asked for in a hook. */
+#define USHER_HAS_SHMEM_REQUEST_HOOK (PG_VERSION_NUM >= 150000)
+
 /* 15 renamed the call that makes a misspelt usher.* setting an error. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)

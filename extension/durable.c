@@ -14,7 +14,8 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-#include "broadcast.h"
+#include "commit_level.h"
+#include "doorbell.h"
 #include "durable.h"
 
 /* What both statements below do with the number; $1 group, $2 tag, $3 at,
@@ -102,6 +103,7 @@ durable_store(const char **groups, int ngroups, BroadcastType type,
 
 	if (ngroups == 0)
 		return;
+	commit_level_check();
 	if (ngroups > 1)
 		qsort(groups, ngroups, sizeof(*groups), compare_names);
 
@@ -116,5 +118,5 @@ durable_store(const char **groups, int ngroups, BroadcastType type,
 			append(groups[i], type, bytes);
 	}
 	SPI_finish();
-	broadcast_bell();
+	doorbell_ring();
 }

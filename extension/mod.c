@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "compat.h"
+#include "doorbell.h"
 #include "settings.h"
 
 USHER_MODULE_MAGIC("1.0");
@@ -19,5 +20,6 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	doorbell_init();
 	settings_init();
 }

@@ -14,6 +14,12 @@ extern int settings_session_max_ttl_s;
 /* usher.max_payload: the largest payload of one broadcast. */
 extern int settings_max_payload_bytes;
 
+/* usher.doorbell: a DoorbellMode. */
+extern int settings_doorbell;
+
+/* usher.on_async_commit: a CommitLevelRule. */
+extern int settings_on_async_commit;
+
 /*
  * settings_init
  *		Define every GUC; called once, when the library is loaded.
