@@ -76,6 +76,7 @@ typedef struct Config
 	uint32_t	  max_plain_groups;
 	size_t		  recent_bytes;
 	uint32_t	  resume_limit;
+	uint64_t	  purge_interval_ms; /* 0: never */
 	uint64_t	  presence_delay_ms;
 	uint64_t	  report_interval_ms;
 	uint64_t	  lease_ms;

@@ -146,6 +146,9 @@ const Setting settings[] = {
 	INTEGER_SETTING(resume_limit, "10000", 0, 10000000, RELOAD,
 		"Messages of a group that a client may have missed and is still told; "
 		"beyond it the client hears that it has not recovered."),
+	DURATION_SETTING(purge_interval, "60s", 0, DAY, RELOAD,
+		"How often what durable groups need not keep any more is removed; 0 for "
+		"never: something else calls usher.purge()."),
 	BYTES_SETTING(queue_bytes, "2MB", 64 * KILOBYTE, 1024 * MEGABYTE, RELOAD,
 		"What may wait for a client that reads slowly; beyond it the client is "
 		"closed with 4430."),

@@ -33,6 +33,7 @@
 #include "fanout.h"
 #include "log.h"
 #include "pglink.h"
+#include "purge.h"
 #include "raw.h"
 #include "reception.h"
 #include "recheck.h"
@@ -51,6 +52,7 @@ typedef struct Server
 	Config	 *config;
 	Acceptor *acceptor;
 	Report	 *report;
+	Purge	 *purge;
 	LoopTimer drain_end;
 	bool	  stopping;
 } Server;
@@ -465,7 +467,8 @@ start(Server *server, char *error, size_t error_cap)
 	if (env->calls == NULL || env->feed == NULL)
 		return false;
 	server->report = report_create(env);
-	if (server->report == NULL)
+	server->purge = purge_create(env->loop, env->calls, config);
+	if (server->report == NULL || server->purge == NULL)
 		return false;
 	loop_add_turn_step(env->loop, on_turn, server);
 	return true;
@@ -484,6 +487,7 @@ stop(Server *server)
 		client_reap(env);
 	}
 	report_destroy(server->report);
+	purge_destroy(server->purge);
 	feed_destroy(env->feed);
 	calls_destroy(env->calls);
 	transport_destroy(env->transport);

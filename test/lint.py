@@ -17,7 +17,7 @@ credentials position notice inbox plain revocations failure limits outbox hub co
 config refusal protocol
 handshake loop tls transport acceptor
 pglink answers calls feed lines stream encoding roster client allowance principal fanout replay durable inbound raw request subscription conversation
-response pages exchange admission reception recheck report server main""".split()
+response pages exchange admission reception recheck report purge server main""".split()
 
 # Rooms that are the inside of another one.
 INSIDE = {"configtable": "config", "questions": "calls", "seat": "client",

@@ -2,6 +2,7 @@
 import contextlib
 import json
 import threading
+import time
 
 import pytest
 
@@ -312,6 +313,24 @@ def test_resuming_under_a_stream_of_messages_has_no_gap_and_no_double(
         finally:
             done.set()
             thread.join()
+
+
+# ---- what is kept -------------------------------------------------------
+
+def test_the_listener_removes_what_need_not_be_kept(start_usherd, db, kept,
+                                                    number):
+    name = f"brief{number}"
+    db("SELECT usher.set_category(%s, durable => true, keep_messages => 3)",
+       name)
+    publish(db, name + "_1", *range(20))
+    usherd = start_usherd(purge_interval="100ms")
+    deadline = time.monotonic() + 10
+    while len(db("SELECT seq FROM usher.history(%s)", name + "_1")) > 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert db("SELECT seq FROM usher.history(%s)", name + "_1") == \
+        [(18,), (19,), (20,)]
+    assert "purge_messages failed" not in usherd.log()
 
 
 # ---- outages ------------------------------------------------------------

@@ -882,6 +882,7 @@ TEST(help_names_every_setting_in_lines_of_at_most_79_columns)
 										"queue_bytes",
 										"recent_bytes",
 										"resume_limit",
+										"purge_interval",
 										"queue_age",
 										"ping_interval",
 										"ping_timeout",
