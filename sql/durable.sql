@@ -3,6 +3,8 @@
 --
 SET client_min_messages = warning;
 CREATE EXTENSION usher;
+-- the server that tests run on does without
+SET synchronous_commit = on;
 
 SELECT usher.set_category('app', "join" => 'authenticated', durable => true);
 SELECT usher.set_category('chat', "join" => 'authenticated');

@@ -15,10 +15,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from authbench import authentications         # noqa: E402
+from durable import durable_figures           # noqa: E402
 from harness.cluster import Cluster           # noqa: E402
 from harness.listener import Usherd           # noqa: E402
 from harness.process import REPO, run         # noqa: E402
 from memberships import memberships           # noqa: E402
+
+# With room for all of the tables: what is measured is not the disk, but for
+# durable messages, whose commits are written.
+SETTINGS = {"shared_buffers": "256MB", "fsync": "on",
+            "synchronous_commit": "on", "full_page_writes": "on",
+            "max_wal_size": "4GB", "track_functions": "all",
+            "shared_preload_libraries": "'usher'"}
 
 GROUP = "bench_1"
 DATABASE = "bench"
@@ -281,20 +289,31 @@ def main():
     parser.add_argument("--groups", type=int, default=10)
     parser.add_argument("--only-v1", action="store_true",
                         help="nothing but usher.v1's groups")
+    parser.add_argument("--only-durable", action="store_true",
+                        help="nothing but durable groups")
+    parser.add_argument("--durable-seconds", type=int, default=3)
+    parser.add_argument("--durable-rounds", type=int, default=3)
     parser.add_argument("--only-auth", action="store_true",
                         help="nothing but authentications per second")
     options = parser.parse_args()
     run(["make", "-s", "-C", REPO / "test/bench"])
-    # With room for all of the tables: what is measured is not the disk.
-    with Cluster(tcp=False, settings={"shared_buffers": "128MB"}) as cluster:
+    with Cluster(tcp=False, settings=SETTINGS) as cluster:
         if options.only_v1:
             make_database(cluster)
             v1_figures(cluster, options.idle, options.groups)
+            return
+        if options.only_durable:
+            make_database(cluster)
+            durable_figures(cluster, DATABASE, listener, row, cpu_seconds,
+                            options)
             return
         if not options.only_auth:
             make_database(cluster)
             listener_figures(cluster, options)
             v1_figures(cluster, options.idle, options.groups)
+            print()
+            durable_figures(cluster, DATABASE, listener, row, cpu_seconds,
+                            options)
             print()
         authentications(cluster, options.auth_rounds, options.auth_seconds)
 
