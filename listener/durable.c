@@ -122,18 +122,19 @@ hand_out_lines(ClientEnv *env, Stream *stream, const StreamAnswer *answer,
 	return good;
 }
 
-/* The first answer: where the stream is, and what those who wait missed. */
+/*
+ * The first answer: where the stream is, and what those who wait missed.  When
+ * that is more than a page the next ones are asked for as after a gap: once for
+ * all of them.
+ */
 static bool
 take_first(ClientEnv *env, Stream *stream, const StreamAnswer *answer,
 		   const Position *head)
 {
 	Position first;
-	Position last;
 
-	/* Messages that do not reach the end are of no use here. */
 	if (!lines_position(&first, answer, 1) ||
-		!lines_position(&last, answer, answer->count - 1) ||
-		!position_equals(&last, head))
+		head->seq - first.seq > env->config->resume_limit)
 	{
 		stream_start_at(stream, head);
 		return true;
@@ -229,7 +230,8 @@ first_missed(ClientEnv *env, const Stream *stream)
 	{
 		const Resume *resume = seat_of_member(group->members[i])->resume;
 
-		if (resume != NULL && resume->since && resume->position.seq < first)
+		if (resume != NULL && resume->since &&
+			resume->position.tag[0] != '\0' && resume->position.seq < first)
 			first = resume->position.seq;
 	}
 	if (first == UINT64_MAX)

@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import time
+from pathlib import Path
 
-from harness.process import REPO
+from harness.process import run
 from memberships import Clients, text_frame
 
 PUBLISHERS = (1, 4, 16, 32)
@@ -44,6 +45,11 @@ def prepare(cluster, database):
         cluster.psql(statement, database)
 
 
+def pgbench_path():
+    """It stands beside the server that is installed, not in private ones."""
+    return Path(run(["pg_config", "--bindir"]).strip()) / "pgbench"
+
+
 def pgbench(cluster, database, doorbell, sql, publishers, seconds):
     """Transactions per second."""
     script = cluster.folder / "bench.sql"
@@ -52,7 +58,7 @@ def pgbench(cluster, database, doorbell, sql, publishers, seconds):
     os.chmod(script, 0o644)
     options = f"-c usher.doorbell={doorbell}" if doorbell else ""
     done = subprocess.run(
-        [str(cluster.bin / "pgbench"), "-n", "-M", "prepared", "-c",
+        [str(pgbench_path()), "-n", "-M", "prepared", "-c",
          str(publishers), "-j", "2", "-T", str(seconds), "-f", str(script),
          cluster.conninfo(database)],
         env={**os.environ, "PGOPTIONS": options}, text=True,

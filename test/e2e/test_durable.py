@@ -1,12 +1,14 @@
 """Durable groups: what committed arrives, once, in order, also later."""
 import contextlib
 import json
+import random
 import threading
 import time
 
 import pytest
 
 from harness.client import Refused
+from support_groups import Sql
 from support_v1 import V1Client
 
 START = {"seq": 0, "tag": "0" * 16}
@@ -121,6 +123,41 @@ def test_several_groups_in_one_call_get_one_each(client, db, kept):
     db("SELECT usher.broadcast(%s, '1')", names[::-1] + names)
     assert sorted(m["group"] for m in receive(client, 5)) == names
     client.alive()
+
+
+def test_publishers_to_several_groups_do_not_block_each_other_for_ever(
+        client, db, kept, site):
+    """Each call names the same groups in another order; none is refused, and
+    every group is numbered without holes."""
+    names = [f"{kept}x{i}" for i in range(6)]
+    client.say("subscribe", id=1, groups=names)
+    for _ in names:
+        client.expect("subscribed")
+    errors = []
+
+    def publish_often(seed):
+        order = random.Random(seed)
+        other = Sql(site)
+        try:
+            for _ in range(40):
+                order.shuffle(names_of[seed])
+                other("SELECT usher.broadcast(%s, '1')", names_of[seed])
+        except Exception as error:
+            errors.append(error)
+        other.close()
+
+    names_of = [list(names) for _ in range(8)]
+    threads = [threading.Thread(target=publish_often, args=[seed])
+               for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    seen = {name: [] for name in names}
+    for message in receive(client, 6 * 8 * 40):
+        seen[message["group"]].append(message["seq"])
+    assert all(seqs == list(range(1, 321)) for seqs in seen.values())
 
 
 def test_what_a_client_sends_is_kept(client, db, kept):

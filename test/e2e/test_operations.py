@@ -19,7 +19,8 @@ close_timeout expiry_warning max_message_bytes message_rate message_burst
 message_rate_per_user message_rate_per_address byte_rate byte_rate_per_user
 byte_rate_per_address max_groups max_groups_per_user max_groups_per_address
 presence_delay report_interval lease page max_inflight max_connections max_unauthenticated max_connections_per_user
-max_connections_per_address queue_bytes queue_age ping_interval ping_timeout
+max_connections_per_address recent_bytes resume_limit purge_interval
+queue_bytes queue_age ping_interval ping_timeout
 drain_time max_plain_groups canary_interval call_links max_pending_calls
 call_timeout""".split()
 

@@ -31,12 +31,14 @@ def enter(db, room, *people):
            room, person.id)
 
 
+@pytest.mark.parametrize("durable", [False, True])
 def test_remove_bob_and_broadcast_a_secret_never_shows_it_to_bob(
-        usherd, members, db, site):
+        usherd, members, db, site, durable):
     """In one transaction, under load, in raw and JSON mode: sixty rounds, in
     each of which somebody is put out and the others are told a secret."""
     group = f"{members}_1"
     alice, bob = db.add_people(2)
+    db.set_category(members, join="app.is_member", durable=durable)
     enter(db, "1", alice)
     stop = threading.Event()
 
