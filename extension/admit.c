@@ -26,6 +26,7 @@
 #include "group.h"
 #include "identity.h"
 #include "policy.h"
+#include "publish.h"
 #include "settings.h"
 
 #define REASON_NO_CREDENTIALS "no_credentials"
@@ -253,8 +254,8 @@ admission_row(FunctionCallInfo fcinfo, const Admission *admission,
 			  const AskedGroup *group, TimestampTz now)
 {
 	const Identity *identity = &admission->identity;
-	Datum			values[12] = {0};
-	bool			nulls[12] = {false};
+	Datum			values[13] = {0};
+	bool			nulls[13] = {false};
 
 	values[0] = BoolGetDatum(identity->valid);
 	set_text(&values[1], &nulls[1], admission->reason);
@@ -271,6 +272,7 @@ admission_row(FunctionCallInfo fcinfo, const Admission *admission,
 	values[9] = BoolGetDatum(admission->may_send);
 	values[10] = BoolGetDatum(admission->may_join && group->category->plain);
 	values[11] = BoolGetDatum(admission->may_join && group->category->presence);
+	values[12] = BoolGetDatum(admission->may_join && group->category->durable);
 	return row_result(fcinfo, values, nulls);
 }
 
@@ -355,11 +357,12 @@ usher_identify(PG_FUNCTION_ARGS)
  * Many groups at once
  */
 
-/* What is said of each group: one hexadecimal digit. */
+/* What is said of each group: one digit to the base 32. */
 #define RIGHT_JOIN 1
 #define RIGHT_SEND 2
 #define RIGHT_PLAIN 4
 #define RIGHT_PRESENCE 8
+#define RIGHT_DURABLE 16
 
 /* Ask about one group for an identity that is good. */
 static void
@@ -377,11 +380,12 @@ admit_to_group(const Identity *identity, const char *name, size_t len,
 	if (admission.may_join)
 		digit = RIGHT_JOIN | (admission.may_send ? RIGHT_SEND : 0) |
 				(group.category->plain ? RIGHT_PLAIN : 0) |
-				(group.category->presence ? RIGHT_PRESENCE : 0);
+				(group.category->presence ? RIGHT_PRESENCE : 0) |
+				(group.category->durable ? RIGHT_DURABLE : 0);
 	else
 		appendStringInfo(reasons, "%s%s", reasons->len > 0 ? " " : "",
 						 admission.reason);
-	appendStringInfoChar(rights, "0123456789abcdef"[digit]);
+	appendStringInfoChar(rights, "0123456789abcdefghijklmnopqrstuv"[digit]);
 }
 
 Datum
@@ -458,7 +462,7 @@ receive(const char *user_id, const AskedGroup *group, PolicyMessage *message)
 
 	memcpy(name, group->name, group->name_len);
 	name[group->name_len] = '\0';
-	broadcast_message(names, 1, message->type, message->bytes, message->len);
+	publish_message(names, 1, message->type, message->bytes, message->len);
 	return NULL;
 }
 

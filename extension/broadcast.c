@@ -11,19 +11,20 @@
  *	  k <id> <group> <user_id>					kick
  *	  p <id> <category>							a category's rules changed
  *	  e <id> <credential_id>					a credential ends sooner
+ *	  b											a message of a durable group
  *	  ? <nonce>									canary
  *
  * PostgreSQL drops a notification that equals another of its transaction, so
- * <id> makes each one different.  The last field is everything that follows,
- * whatever it contains.  The chunks of a message are made by one call, hence
- * contiguous in the queue; <groups> is "-" in all but the first.
+ * <id> makes each one different; one bell is enough for a transaction.  The
+ *last field is everything that follows, whatever it contains.  The chunks of a
+ *message are made by one call, hence contiguous in the queue; <groups> is "-"
+ *in all but the first.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "common/base64.h"
 #include "executor/spi.h"
@@ -32,13 +33,11 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/jsonb.h"
 
+#include "argument.h"
 #include "broadcast.h"
-#include "group.h"
 #include "settings.h"
 #include "store.h"
 
@@ -58,16 +57,6 @@
 /* A nonce is echoed, nothing more; a bound keeps it one short line. */
 #define NONCE_MAX_BYTES 128
 
-/* At most this much of a wrong name is quoted: it may be a misplaced payload.
- */
-#define QUOTED_NAME_BYTES 128
-
-PG_FUNCTION_INFO_V1(usher_broadcast);
-PG_FUNCTION_INFO_V1(usher_broadcast_many);
-PG_FUNCTION_INFO_V1(usher_broadcast_text);
-PG_FUNCTION_INFO_V1(usher_broadcast_text_many);
-PG_FUNCTION_INFO_V1(usher_broadcast_binary);
-PG_FUNCTION_INFO_V1(usher_broadcast_binary_many);
 PG_FUNCTION_INFO_V1(usher_kick);
 PG_FUNCTION_INFO_V1(usher_recheck);
 PG_FUNCTION_INFO_V1(usher_recheck_user);
@@ -172,6 +161,12 @@ void
 broadcast_recheck_user(const char *user_id)
 {
 	send_notice(psprintf("q %s u %s", next_id(), user_id));
+}
+
+void
+broadcast_bell(void)
+{
+	send_line("b");
 }
 
 void
@@ -308,137 +303,12 @@ broadcast_message(const char **groups, int ngroups, BroadcastType type,
  * The SQL functions
  */
 
-static void
-require_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("argument \"%s\" must not be null", name));
-}
-
-static const char *
-checked_group(Datum datum)
-{
-	char *name = TextDatumGetCString(datum);
-	int	  len = (int) strlen(name);
-
-	if (!group_parse(name, len, NULL))
-		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				errmsg("invalid group name \"%.*s\"",
-					   clip(name, len, QUOTED_NAME_BYTES), name),
-				errhint("A group name is 1 to %d of the characters A-Z, a-z, "
-						"0-9, \".\", \"_\" and \"-\".",
-						GROUP_NAME_MAX));
-	return name;
-}
-
-static const char **
-checked_groups(ArrayType *array, int *count)
-{
-	Datum		*datums;
-	bool		*nulls;
-	const char **names;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &datums, &nulls,
-					  count);
-	names = palloc(sizeof(*names) * Max(*count, 1));
-	for (int i = 0; i < *count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (nulls[i])
-			ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					errmsg("array of groups must not contain null"));
-		names[i] = checked_group(datums[i]);
-	}
-	return names;
-}
-
-static Datum
-broadcast(FunctionCallInfo fcinfo, bool many, BroadcastType type)
-{
-	const char	*one;
-	const char **groups = &one;
-	int			 count = 1;
-	const char	*payload;
-	size_t		 len;
-
-	require_argument(fcinfo, 0, many ? "groups" : "group");
-	require_argument(fcinfo, 1, "payload");
-
-	if (many)
-		groups = checked_groups(PG_GETARG_ARRAYTYPE_P(0), &count);
-	else
-		one = checked_group(PG_GETARG_DATUM(0));
-
-	if (type == BROADCAST_JSON)
-	{
-		Jsonb *jsonb = PG_GETARG_JSONB_P(1);
-
-		payload = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
-		len = strlen(payload);
-	}
-	else
-	{
-		struct varlena *bytes = PG_GETARG_VARLENA_PP(1);
-
-		payload = VARDATA_ANY(bytes);
-		len = VARSIZE_ANY_EXHDR(bytes);
-	}
-
-	if (len > (size_t) settings_max_payload_bytes)
-		ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				errmsg("payload is too large"),
-				errdetail("The payload has %zu bytes; the limit is %d bytes.",
-						  len, settings_max_payload_bytes),
-				errhint("Send a reference to the data, or raise "
-						"usher.max_payload."));
-
-	broadcast_message(groups, count, type, payload, len);
-	PG_RETURN_VOID();
-}
-
-Datum
-usher_broadcast(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, false, BROADCAST_JSON);
-}
-
-Datum
-usher_broadcast_many(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, true, BROADCAST_JSON);
-}
-
-Datum
-usher_broadcast_text(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, false, BROADCAST_TEXT);
-}
-
-Datum
-usher_broadcast_text_many(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, true, BROADCAST_TEXT);
-}
-
-Datum
-usher_broadcast_binary(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, false, BROADCAST_BINARY);
-}
-
-Datum
-usher_broadcast_binary_many(PG_FUNCTION_ARGS)
-{
-	return broadcast(fcinfo, true, BROADCAST_BINARY);
-}
-
 Datum
 usher_kick(PG_FUNCTION_ARGS)
 {
-	require_argument(fcinfo, 0, "user_id");
-	require_argument(fcinfo, 1, "group");
-	broadcast_kick(checked_group(PG_GETARG_DATUM(1)),
+	argument_require(fcinfo, 0, "user_id");
+	argument_require(fcinfo, 1, "group");
+	broadcast_kick(argument_group(PG_GETARG_DATUM(1)),
 				   TextDatumGetCString(PG_GETARG_DATUM(0)));
 	PG_RETURN_VOID();
 }
@@ -446,15 +316,15 @@ usher_kick(PG_FUNCTION_ARGS)
 Datum
 usher_recheck(PG_FUNCTION_ARGS)
 {
-	require_argument(fcinfo, 0, "group");
-	broadcast_recheck_group(checked_group(PG_GETARG_DATUM(0)));
+	argument_require(fcinfo, 0, "group");
+	broadcast_recheck_group(argument_group(PG_GETARG_DATUM(0)));
 	PG_RETURN_VOID();
 }
 
 Datum
 usher_recheck_user(PG_FUNCTION_ARGS)
 {
-	require_argument(fcinfo, 0, "user_id");
+	argument_require(fcinfo, 0, "user_id");
 	broadcast_recheck_user(TextDatumGetCString(PG_GETARG_DATUM(0)));
 	PG_RETURN_VOID();
 }
@@ -470,7 +340,7 @@ usher_recheck_category(PG_FUNCTION_ARGS)
 Datum
 usher_announce_presence(PG_FUNCTION_ARGS)
 {
-	broadcast_presence(checked_group(PG_GETARG_DATUM(1)), PG_GETARG_BOOL(0),
+	broadcast_presence(argument_group(PG_GETARG_DATUM(1)), PG_GETARG_BOOL(0),
 					   TextDatumGetCString(PG_GETARG_DATUM(2)));
 	PG_RETURN_VOID();
 }

@@ -59,6 +59,9 @@ extern void broadcast_policy(const char *category);
 extern void broadcast_recheck_group(const char *group);
 extern void broadcast_recheck_user(const char *user_id);
 
+/* A message of a durable group is there to be fetched. */
+extern void broadcast_bell(void);
+
 /* A user came to a group, or left it; user is a JSON object. */
 extern void broadcast_presence(const char *group, bool joined,
 							   const char *user);

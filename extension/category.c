@@ -31,8 +31,10 @@
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "argument.h"
 #include "broadcast.h"
 #include "category.h"
 #include "group.h"
@@ -76,9 +78,7 @@ static const Signature message_signatures[] = {
 static char *
 name_argument(FunctionCallInfo fcinfo, int n, const char *argument)
 {
-	if (PG_ARGISNULL(n))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("argument \"%s\" must not be null", argument));
+	argument_require(fcinfo, n, argument);
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
@@ -288,13 +288,54 @@ text_or_null(const char *string, char *null)
 	return string == NULL ? (Datum) 0 : CStringGetTextDatum(string);
 }
 
+/* What is said of a category beside its functions. */
+typedef struct CategoryOptions
+{
+	bool	  plain;
+	bool	  presence;
+	bool	  durable;
+	Interval *keep;
+	int32	  keep_messages; /* 0: any number */
+} CategoryOptions;
+
+static CategoryOptions
+options_arguments(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"plain", "presence", "durable", "keep"};
+	static Interval			 zero;
+	CategoryOptions			 options;
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		argument_require(fcinfo, 4 + (int) i, names[i]);
+	options.plain = PG_GETARG_BOOL(4);
+	options.presence = PG_GETARG_BOOL(5);
+	options.durable = PG_GETARG_BOOL(6);
+	options.keep = PG_GETARG_INTERVAL_P(7);
+	options.keep_messages = PG_ARGISNULL(8) ? 0 : PG_GETARG_INT32(8);
+
+	if (options.plain && options.durable)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("a category cannot be both plain and durable"),
+				errdetail("What any SQL may NOTIFY is not kept."));
+	if (!DatumGetBool(DirectFunctionCall2(interval_gt,
+										  IntervalPGetDatum(options.keep),
+										  IntervalPGetDatum(&zero))))
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("argument \"%s\" must be more than nothing", "keep"));
+	if (!PG_ARGISNULL(8) && options.keep_messages < 1)
+		ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				errmsg("argument \"%s\" must be at least 1", "keep_messages"),
+				errhint("NULL keeps any number."));
+	return options;
+}
+
 static void
 store_category(const char *name, const char *join, const char *send,
-			   const char *on_message, const char *type, bool plain,
-			   bool presence)
+			   const char *on_message, const char *type,
+			   const CategoryOptions *options)
 {
-	Oid		   argtypes[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-							 TEXTOID, BOOLOID, BOOLOID};
+	Oid		   argtypes[] = {TEXTOID, TEXTOID, TEXTOID, TEXTOID,	 TEXTOID,
+							 BOOLOID, BOOLOID, BOOLOID, INTERVALOID, INT4OID};
 	Datum	   values[lengthof(argtypes)];
 	char	   nulls[lengthof(argtypes)];
 	FormerRole former;
@@ -305,9 +346,14 @@ store_category(const char *name, const char *join, const char *send,
 	values[2] = text_or_null(send, &nulls[2]);
 	values[3] = text_or_null(on_message, &nulls[3]);
 	values[4] = text_or_null(type, &nulls[4]);
-	values[5] = BoolGetDatum(plain);
-	values[6] = BoolGetDatum(presence);
-	nulls[5] = nulls[6] = ' ';
+	memset(nulls + 5, ' ', lengthof(nulls) - 5);
+	values[5] = BoolGetDatum(options->plain);
+	values[6] = BoolGetDatum(options->presence);
+	values[7] = BoolGetDatum(options->durable);
+	values[8] = IntervalPGetDatum(options->keep);
+	values[9] = Int32GetDatum(options->keep_messages);
+	if (options->keep_messages == 0)
+		nulls[9] = 'n';
 
 	former = role_become_owner();
 	nest_level = NewGUCNestLevel();
@@ -318,14 +364,18 @@ store_category(const char *name, const char *join, const char *send,
 	if (SPI_execute_with_args(
 			"INSERT INTO usher.category "
 			"(name, join_policy, send_policy, on_message, on_message_type, "
-			"plain, presence) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+			"plain, presence, durable, keep, keep_messages) "
+			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
 			"ON CONFLICT (name) DO UPDATE SET "
 			"join_policy = EXCLUDED.join_policy, "
 			"send_policy = EXCLUDED.send_policy, "
 			"on_message = EXCLUDED.on_message, "
 			"on_message_type = EXCLUDED.on_message_type, "
 			"plain = EXCLUDED.plain, "
-			"presence = EXCLUDED.presence",
+			"presence = EXCLUDED.presence, "
+			"durable = EXCLUDED.durable, "
+			"keep = EXCLUDED.keep, "
+			"keep_messages = EXCLUDED.keep_messages",
 			lengthof(argtypes), argtypes, values, nulls, false,
 			0) != SPI_OK_INSERT)
 		elog(ERROR, "could not store category \"%s\"", name);
@@ -338,11 +388,12 @@ store_category(const char *name, const char *join, const char *send,
 Datum
 usher_set_category(PG_FUNCTION_ARGS)
 {
-	char	   *name = name_argument(fcinfo, 0, "name");
-	char	   *join = name_argument(fcinfo, 1, "join");
-	char	   *send = name_argument(fcinfo, 2, "send");
-	char	   *on_message = NULL;
-	const char *type = NULL;
+	char		   *name = name_argument(fcinfo, 0, "name");
+	char		   *join = name_argument(fcinfo, 1, "join");
+	char		   *send = name_argument(fcinfo, 2, "send");
+	char		   *on_message = NULL;
+	const char	   *type = NULL;
+	CategoryOptions options;
 
 	check_category_name(name);
 	join = resolve_policy("join", join);
@@ -350,15 +401,9 @@ usher_set_category(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		on_message =
 			resolve_on_message(text_to_cstring(PG_GETARG_TEXT_PP(3)), &type);
-	if (PG_ARGISNULL(4))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("argument \"%s\" must not be null", "plain"));
-	if (PG_ARGISNULL(5))
-		ereport(ERROR, errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				errmsg("argument \"%s\" must not be null", "presence"));
+	options = options_arguments(fcinfo);
 
-	store_category(name, join, send, on_message, type, PG_GETARG_BOOL(4),
-				   PG_GETARG_BOOL(5));
+	store_category(name, join, send, on_message, type, &options);
 	PG_RETURN_VOID();
 }
 

@@ -188,7 +188,8 @@ cache_load(void)
 
 	SPI_connect();
 	plan = SPI_prepare("SELECT name, join_policy, send_policy, on_message, "
-					   "on_message_type, plain, presence FROM usher.category",
+					   "on_message_type, plain, presence, durable "
+					   "FROM usher.category",
 					   0, NULL);
 	if (plan == NULL ||
 		store_execute_latest(plan, NULL, NULL, 0) != SPI_OK_SELECT)
@@ -199,7 +200,7 @@ cache_load(void)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
 		TupleDesc desc = SPI_tuptable->tupdesc;
-		char	 *field[7];
+		char	 *field[8];
 		Category *category;
 
 		/* SPI_getvalue allocates in the current context. */
@@ -211,6 +212,7 @@ cache_load(void)
 		fill_on_message(cache, category, field[3], field[4]);
 		category->plain = field[5][0] == 't';
 		category->presence = field[6][0] == 't';
+		category->durable = field[7][0] == 't';
 	}
 	MemoryContextSwitchTo(oldcxt);
 	SPI_finish();

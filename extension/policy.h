@@ -50,6 +50,7 @@ typedef struct Category
 	BroadcastType on_message_type; /* what it takes and returns */
 	bool		  plain;
 	bool		  presence; /* who is there is kept and told */
+	bool		  durable;	/* its messages are kept: see durable.h */
 } Category;
 
 /* A message on its way in or out; bytes are not terminated. */

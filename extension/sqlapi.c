@@ -375,7 +375,8 @@ usher_purge(PG_FUNCTION_ARGS)
 	(void) fcinfo;
 	store_listeners_purge();
 	PG_RETURN_INT64(
-		(int64) store_sessions_delete_expired(GetCurrentTimestamp(), 0));
+		(int64) (store_sessions_delete_expired(GetCurrentTimestamp(), 0) +
+				 store_messages_purge()));
 }
 
 /* ---- revoke ---- */

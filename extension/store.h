@@ -230,6 +230,9 @@ typedef struct StoreSession
 /* Forget listeners that have not been heard of for longer than their lease. */
 extern void store_listeners_purge(void);
 
+/* Remove what durable groups need not keep; returns how many messages. */
+extern uint64 store_messages_purge(void);
+
 extern bool store_session_find(const uint8 *hash, StoreSession *session);
 
 /*

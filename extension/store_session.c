@@ -272,3 +272,19 @@ store_listeners_purge(void)
 	store_execute(plan, NULL, NULL, false, 0);
 	SPI_finish();
 }
+
+uint64
+store_messages_purge(void)
+{
+	static SPIPlanPtr plan = NULL;
+	bool			  isnull;
+	uint64			  purged;
+
+	store_connect();
+	store_prepared(&plan, "SELECT usher.purge_messages(2147483647)", 0, NULL);
+	store_execute(plan, NULL, NULL, false, 0);
+	purged = (uint64) DatumGetInt64(SPI_getbinval(
+		SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return purged;
+}

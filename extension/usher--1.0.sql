@@ -280,8 +280,10 @@ AS 'MODULE_PATHNAME', 'usher_issue_session_for';
 COMMENT ON FUNCTION usher.issue_session_for(text, interval, text[], integer) IS 'issue an expiring session key for a user';
 
 -- purge() returns bigint                                         API: public
--- Removes the session keys that have expired; returns how many.  Issuing
--- removes a few each time, so this is never needed, only tidy.
+-- Removes session keys that have expired, listeners that died, and messages
+-- that durable groups need not keep any more; returns how many keys and
+-- messages.  Issuing keys and running listeners do the same bit by bit, so
+-- this is for sites without a listener, and for pg_cron.
 CREATE FUNCTION usher.purge() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -1104,7 +1106,11 @@ CREATE TABLE usher.category (
 	on_message_type text CHECK (on_message_type IN ('jsonb', 'text', 'bytea')),
 	plain boolean NOT NULL,
 	presence boolean NOT NULL,
-	CHECK (num_nulls(on_message, on_message_type) IN (0, 2))
+	durable boolean NOT NULL DEFAULT false,
+	keep interval NOT NULL DEFAULT '1 day' CHECK (keep > interval '0'),
+	keep_messages integer DEFAULT 10000 CHECK (keep_messages >= 1),
+	CHECK (num_nulls(on_message, on_message_type) IN (0, 2)),
+	CHECK (NOT (plain AND durable))
 );
 COMMENT ON TABLE usher.category IS 'declared categories; written by usher.set_category()';
 SELECT pg_catalog.pg_extension_config_dump('usher.category', '');
@@ -1124,7 +1130,8 @@ CREATE TRIGGER category_truncate
 	BEFORE TRUNCATE ON usher.category
 	FOR EACH STATEMENT EXECUTE FUNCTION usher.on_category_change();
 
--- set_category(name, join, send, on_message, plain, presence)    API: public
+-- set_category(name, join, send, on_message, plain, presence, durable, keep,
+--              keep_messages)                                    API: public
 --   name        ^[A-Za-z0-9._-]{1,99}$
 --   join, send  authenticated, anyone, nobody, owner (the group's id is the
 --               user's own), or a function (user_id text, id text) returns
@@ -1137,6 +1144,11 @@ CREATE TRIGGER category_truncate
 --   plain       whether any SQL NOTIFY "app_1234" reaches group app_1234
 --   presence    whether it is kept who is in its groups (usher.presence), and
 --               told to their members
+--   durable     whether messages are kept, numbered, and told to who was away;
+--               not together with plain, whose NOTIFYs cannot be
+--   keep, keep_messages  of a durable group: for how long messages are kept
+--               at least, and how many at most (NULL: any number); what is
+--               older goes with the next usher.purge()
 -- Declares a category, or replaces it.  When the transaction commits,
 -- listeners ask again about each member: to be called also when a function
 -- changed what it answers.
@@ -1150,11 +1162,12 @@ CREATE TRIGGER category_truncate
 CREATE FUNCTION usher.set_category(
 	name text, "join" text DEFAULT 'nobody', send text DEFAULT 'nobody',
 	on_message text DEFAULT NULL, plain boolean DEFAULT false,
-	presence boolean DEFAULT false)
+	presence boolean DEFAULT false, durable boolean DEFAULT false,
+	keep interval DEFAULT '1 day', keep_messages integer DEFAULT 10000)
 RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'usher_set_category';
-COMMENT ON FUNCTION usher.set_category(text, text, text, text, boolean, boolean) IS 'declare or replace a category';
+COMMENT ON FUNCTION usher.set_category(text, text, text, text, boolean, boolean, boolean, interval, integer) IS 'declare or replace a category';
 
 -- drop_category(name text) returns boolean                       API: public
 -- Nobody may enter its groups any more, and who is there must leave.  Returns
@@ -1379,6 +1392,168 @@ END
 $$;
 COMMENT ON FUNCTION usher.unwatch_table(regclass) IS 'undo usher.watch_table()';
 
+-- ---- durable groups ----
+
+-- The last message of each durable group.  A publisher updates its row and so
+-- holds it until his transaction ends: numbers are dense, and in the order of
+-- the commits.  Half of each page is left free, so that such an update stays
+-- on its page and touches no index.  Not dumped, as usher.message is not: its
+-- transaction ids mean nothing elsewhere.  After a restore numbers begin anew,
+-- with other tags, and whoever resumes is told so.
+CREATE TABLE usher.group_seq (
+	"group" text COLLATE "C" PRIMARY KEY,
+	seq bigint NOT NULL,
+	tag bigint NOT NULL,
+	at timestamptz NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON TABLE usher.group_seq IS 'the last message of each durable group';
+
+-- tag is random: after a crash or a failover a number may be given again, to
+-- another message.  xid is the publishing transaction, by which listeners
+-- find what they have not seen.
+CREATE TABLE usher.message (
+	"group" text COLLATE "C" NOT NULL,
+	seq bigint NOT NULL,
+	tag bigint NOT NULL,
+	xid xid8 NOT NULL,
+	at timestamptz NOT NULL,
+	type "char" NOT NULL CHECK (type IN ('j', 't', 'b')),
+	payload bytea NOT NULL,
+	PRIMARY KEY ("group", seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.02,
+		autovacuum_vacuum_insert_scale_factor = 0.1);
+CREATE INDEX message_xid ON usher.message (xid);
+COMMENT ON TABLE usher.message IS 'messages of durable groups';
+
+-- message_data: a payload as JSON, as usher.v1 shows it.
+CREATE FUNCTION usher.message_data(type "char", payload bytea) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE type
+		WHEN 'j' THEN convert_from(payload, getdatabaseencoding())::jsonb
+		WHEN 't' THEN to_jsonb(convert_from(payload, getdatabaseencoding()))
+		ELSE to_jsonb(translate(encode(payload, 'base64'), E'\n', ''))
+	END
+$$;
+COMMENT ON FUNCTION usher.message_data("char", bytea) IS 'internal: a payload as JSON';
+
+-- history(group, after, limit) returns rows                      API: public
+--   after  messages that follow this seq, the oldest first; NULL: the last
+--          ones, in the same order
+--   limit  at most so many
+-- What is kept of a durable group: what a site renders its page with, and
+-- where a client that is told seq and tag goes on.  created_at is the time at
+-- which it was published, format json, text or binary, data what a message of
+-- usher.v1 shows: text as a string, binary as a string of base64.
+CREATE FUNCTION usher.history(
+	"group" text, after bigint DEFAULT NULL, "limit" integer DEFAULT 100)
+RETURNS TABLE (seq bigint, tag text, created_at timestamptz, format text,
+			   data jsonb)
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	SELECT m.seq, lpad(to_hex(m.tag), 16, '0'), m.at,
+		   CASE m.type WHEN 'j' THEN 'json' WHEN 't' THEN 'text'
+			   ELSE 'binary' END,
+		   usher.message_data(m.type, m.payload)
+	FROM usher.message AS m
+	WHERE m."group" = history."group"
+	AND m.seq > coalesce(history.after, (
+		SELECT min(newest.seq) - 1
+		FROM (SELECT n.seq FROM usher.message AS n
+			  WHERE n."group" = history."group"
+			  ORDER BY n.seq DESC LIMIT history."limit") AS newest))
+	ORDER BY m.seq
+	LIMIT history."limit";
+END
+$$;
+COMMENT ON FUNCTION usher.history(text, bigint, integer) IS 'messages that a durable group has kept';
+
+-- fetch(position text) returns lines                             API: listener
+--   position  what the last call gave; NULL: begin now
+-- What has been committed since: first "@ <position>", then "d <seq> <tag>
+-- <type> <group> <payload>" for each message, ordered by group and seq; or
+-- only "! <position>" when that is too much at once, and each group has to be
+-- asked for with stream().  Whatever was notified by the transactions whose
+-- messages it shows is notified before the next query is answered, so that a
+-- listener knows who may see them.
+-- A position means something in the cluster, and as long as it is up, only.
+CREATE FUNCTION usher.fetch("position" text) RETURNS SETOF text
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_fetch';
+COMMENT ON FUNCTION usher.fetch(text) IS 'messages of durable groups that were committed since';
+
+-- stream(group, since, limit) returns lines                      API: listener
+--   since  messages from this seq on, the oldest first; NULL: none
+--   limit  at most so many; fewer when they are large
+-- First "h <seq> <tag>", the last message that the group was given (0: none
+-- yet), then as fetch() does.
+CREATE FUNCTION usher.stream("group" text, since bigint, "limit" integer)
+RETURNS SETOF text
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'usher_stream';
+COMMENT ON FUNCTION usher.stream(text, bigint, integer) IS 'a durable group''s last message, and those from some point on';
+
+-- purge_messages(batch integer) returns bigint                   API: public
+--   batch  rows that one call deletes at most
+-- Removes what durable groups need not keep any more; returns how many, 0 when
+-- somebody else is at it.  Listeners call it by themselves.
+CREATE FUNCTION usher.purge_messages(batch integer DEFAULT 10000)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	due record;
+	first_kept bigint;
+	last_gone bigint;
+	deleted bigint;
+	total bigint := 0;
+BEGIN
+	IF batch < 1 OR NOT pg_try_advisory_xact_lock(
+		1970498674, 2) THEN
+		RETURN 0;
+	END IF;
+	-- Only the oldest message of each group is looked at here: one step down
+	-- an index.
+	FOR due IN
+		SELECT s."group", s.seq, oldest.seq AS oldest, c.keep, c.keep_messages
+		FROM usher.group_seq AS s
+		CROSS JOIN LATERAL (
+			SELECT m.seq, m.at FROM usher.message AS m
+			WHERE m."group" = s."group" ORDER BY m.seq LIMIT 1) AS oldest
+		LEFT JOIN usher.category AS k
+			ON k.name = regexp_replace(s."group", '_[^_]*$', '')
+		CROSS JOIN LATERAL (
+			SELECT coalesce(k.keep, interval '1 day'), k.keep_messages
+		) AS c (keep, keep_messages)
+		WHERE oldest.at < clock_timestamp() - c.keep
+		OR oldest.seq <= s.seq - c.keep_messages
+	LOOP
+		first_kept := (SELECT m.seq FROM usher.message AS m
+					   WHERE m."group" = due."group"
+					   AND m.at >= clock_timestamp() - due.keep
+					   ORDER BY m.seq LIMIT 1);
+		last_gone := greatest(coalesce(first_kept - 1, due.seq),
+							  due.seq - due.keep_messages);
+		DELETE FROM usher.message AS m
+		WHERE m."group" = due."group"
+		AND m.seq <= least(last_gone, due.oldest + (batch - total) - 1);
+		GET DIAGNOSTICS deleted = ROW_COUNT;
+		total := total + deleted;
+		EXIT WHEN total >= batch;
+	END LOOP;
+	RETURN total;
+END
+$$;
+COMMENT ON FUNCTION usher.purge_messages(integer) IS 'remove messages of durable groups that need not be kept';
+
 -- ---- what the listener calls ----
 
 -- listener_start() returns one row                               API: listener
@@ -1418,7 +1593,8 @@ CREATE TYPE usher.admission AS (
 	may_join boolean,
 	may_send boolean,
 	plain boolean,
-	presence boolean
+	presence boolean,
+	durable boolean
 );
 COMMENT ON TYPE usher.admission IS 'identity and rights of a client in one group';
 
@@ -1462,8 +1638,8 @@ COMMENT ON FUNCTION usher.identify(text, text) IS 'authenticate a client without
 --                                                                API: listener
 --   groups   names with commas between; '' or NULL: none
 --   valid    whether the identity still is, asked as recheck_admission does
---   rights   one hexadecimal digit for each group: 1 may join, 2 may send,
---            4 plain, 8 presence; 0: may not join
+--   rights   one digit to the base 32 (0 to v) for each group: 1 may join,
+--            2 may send, 4 plain, 8 presence, 16 durable; 0: may not join
 --   reasons  of those that may not be joined, in order, with blanks between
 CREATE FUNCTION usher.admit_groups(
 	kind text, user_id text, credential_id text, groups text,
@@ -1586,7 +1762,7 @@ AS 'MODULE_PATHNAME', 'usher_receive_binary';
 COMMENT ON FUNCTION usher.receive_binary(text, text, bytea) IS 'take a client''s binary message';
 
 GRANT EXECUTE ON FUNCTION
-	usher.set_category(text, text, text, text, boolean, boolean),
+	usher.set_category(text, text, text, text, boolean, boolean, boolean, interval, integer),
 	usher.drop_category(text),
 	usher.can_join(text, text),
 	usher.can_send(text, text),
@@ -1597,6 +1773,8 @@ GRANT EXECUTE ON FUNCTION
 	usher.broadcast_text(text[], text),
 	usher.broadcast_binary(text, bytea),
 	usher.broadcast_binary(text[], bytea),
+	usher.history(text, bigint, integer),
+	usher.purge_messages(integer),
 	usher.kick(text, text),
 	usher.recheck(text),
 	usher.recheck_user(text),
@@ -1608,6 +1786,9 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
 	usher.listener_start(),
 	usher.canary(text),
+	usher.fetch(text),
+	usher.stream(text, bigint, integer),
+	usher.purge_messages(integer),
 	usher.admit(text, text, text),
 	usher.recheck_admission(text, text, text, text),
 	usher.identify(text, text),

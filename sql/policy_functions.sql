@@ -231,7 +231,7 @@ SELECT on_message FROM usher.explain('7', 'c_1');
 RESET ROLE;
 
 -- Whoever may not call it himself may not name it either.
-GRANT EXECUTE ON FUNCTION usher.set_category(text, text, text, text, boolean, boolean) TO regress_other;
+GRANT EXECUTE ON FUNCTION usher.set_category TO regress_other;
 GRANT USAGE ON SCHEMA usher TO regress_other;
 REVOKE EXECUTE ON FUNCTION app.owner FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION app.owner TO usher_app;
