@@ -261,8 +261,9 @@ class RawClient(Client):
     def find(self, group):
         """The position of the last message, or of the newest there is."""
         query = "SELECT seq, tag, format, data FROM usher.history(%s, %s, %s)"
-        connection = psycopg2.connect(self.crowd.options["conninfo"])
+        connection = None
         try:
+            connection = psycopg2.connect(self.crowd.options["conninfo"])
             connection.autocommit = True
             cursor = connection.cursor()
             at, after = self.positions.get(group), None
@@ -285,7 +286,8 @@ class RawClient(Client):
         except psycopg2.Error as error:
             raise OSError(str(error)) from error
         finally:
-            connection.close()
+            if connection:
+                connection.close()
 
     def on_end(self, code):
         if code in (409, 4409):

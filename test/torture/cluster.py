@@ -7,7 +7,6 @@ be in sync is, and the new primary does without one until it has been copied.
 import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 
@@ -223,7 +222,7 @@ class Pair:
         """Whether all that the primary shows anybody is on the standby: also
         what came back by crash recovery, which waits for no standby."""
         try:
-            lsn = self.primary.ask("SELECT pg_current_wal_insert_lsn()")[0]
+            lsn = self.primary.ask("SELECT pg_current_wal_flush_lsn()")[0]
         except psycopg2.Error:
             return False
         return self.streams("state = 'streaming' AND sync_state = 'sync'"
@@ -291,5 +290,5 @@ def all_rows(node):
 
 def interrupted(error):
     """Whether a fault only failed because another one was faster."""
-    return isinstance(error, (psycopg2.Error, ProcessLookupError,
-                              subprocess.SubprocessError))
+    return isinstance(error, (psycopg2.OperationalError,
+                              psycopg2.InterfaceError, ProcessLookupError))

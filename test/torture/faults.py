@@ -48,6 +48,7 @@ class Faults:
         self.began = time.monotonic()
         self.pool = concurrent.futures.ThreadPoolExecutor(THREADS)
         self.running = []
+        self.again = []         # kinds that could not happen when tried
         self.locks = collections.defaultdict(threading.Lock)
         self.ending = threading.Event()
 
@@ -58,11 +59,13 @@ class Faults:
         end = time.monotonic() + seconds
         deck = []
         while self.kinds:
-            pause = self.random.expovariate(1 / self.every_s)
+            pause = self.every_s * self.random.uniform(0.3, 1.7)
             if time.monotonic() + pause >= end:
                 break
             time.sleep(pause)
             self.check_alive()
+            if self.again:
+                deck.insert(0, self.again.pop(0))
             if not deck:
                 deck = self.random.sample(self.kinds, len(self.kinds))
             kind = deck.pop()
@@ -71,14 +74,18 @@ class Faults:
         time.sleep(max(0, end - time.monotonic()))
 
     def do(self, kind, chance):
+        answer, why = None, "nothing there to do it to"
         try:
             answer = getattr(self, kind)(chance)
         except Exception as error:
+            why = str(error).strip().replace("\n", " ")
             if not interrupted(error):
                 self.surprises.append(f"fault {kind}: {error!r}")
-            answer = None
         if answer is None:
             self.skipped[kind] += 1
+            self.tell(f"{kind}: not possible then ({why})")
+            if not self.counts[kind]:
+                self.again.append(kind)
         else:
             self.counts[kind] += 1
             self.tell(f"{kind}: {answer}")
@@ -101,6 +108,10 @@ class Faults:
         self.ending.set()
         self.pair.stopping = True
         self.pool.shutdown(cancel_futures=True)
+
+    def never(self):
+        """The kinds that this run did not see."""
+        return [kind for kind in self.kinds if not self.counts[kind]]
 
     def check_alive(self):
         for listener in self.listeners:
@@ -142,7 +153,7 @@ class Faults:
             count = self.pair.primary.ask(
                 "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid"
                 " FROM pg_stat_activity WHERE usename = 'usherd'"
-                f" ORDER BY random() LIMIT {limit}) AS some")[0]
+                f" ORDER BY random() LIMIT {limit}) AS these")[0]
         return f"{count} connections" if count else None
 
     def promote(self, chance):

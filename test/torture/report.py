@@ -24,6 +24,7 @@ PROMISES = {
         "hole in the table", "group_seq and message differ"),
     "everybody got to the end": ("behind at the end",),
     "nothing died but what was killed": ("something died or failed",),
+    "every kind of fault happened": ("fault that never happened",),
 }
 
 

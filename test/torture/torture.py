@@ -164,6 +164,9 @@ class Run:
             table.writelines(row_line(*row) + "\n" for row in rows)
         (self.folder / "heads.json").write_text(json.dumps(heads))
         self.findings = check_folder(self.folder)
+        if self.faults.never():
+            self.findings.add("fault that never happened",
+                              ", ".join(self.faults.never()))
         for text in surprises:
             self.findings.add("something died or failed", text)
 

@@ -31,7 +31,6 @@ class Listener(Usherd):
                          **{**LISTENER_SETTINGS, **settings})
         self.name = name
         self.network = network
-        self.host = "127.0.0.1"
         if network:
             self.host = network.listener_host
             self.settings["listen"] = f"{self.host}:{self.port}"
