@@ -4,10 +4,10 @@
  *	  From the bytes of a request head to a seat in a group, or a refusal.
  *
  * Nothing is answered before the database has spoken, but to a client of
- *usher.v1 that brings no credential: it says who it is in its first message.
- *The head is kept, and parsed again when the answer comes, so that a waiting
- *client holds no copy of its credential besides it; it is wiped and freed when
- *the answer is out.
+ * usher.v1 that brings no credential: it says who it is in its first message.
+ * The head is kept, and parsed again when the answer comes, so that a waiting
+ * client holds no copy of its credential besides it; it is wiped and freed when
+ * the answer is out.
  *
  * A client is asked about only while the feed LISTENs: what is broadcast or
  * revoked from its admission on is then seen.  A revocation that was handed out
@@ -23,6 +23,7 @@
 #include "allowance.h"
 #include "conversation.h"
 #include "credentials.h"
+#include "durable.h"
 #include "exchange.h"
 #include "handshake.h"
 #include "http.h"
@@ -73,6 +74,7 @@ open_client(Client *client)
 	else
 	{
 		seat_open(client->seats);
+		durable_begin(client->seats);
 		client_log(client, LOG_LEVEL_INFO, "joined %s as %s%s%s%s%s by %s",
 				   client->seats->member.group->name,
 				   client->occupant.user_id ? "user " : "", client_user(client),
@@ -91,6 +93,7 @@ take_seat(Client *client, Slice group_name, const AdmitAnswer *answer)
 		.may_send = answer->may_send,
 		.plain = answer->plain,
 		.presence = answer->presence,
+		.durable = answer->durable,
 	};
 	const char *reason = allowance_group(client);
 
@@ -116,32 +119,37 @@ settle(Client *client, const AdmitAnswer *answer)
 	}
 	if (reason != NULL)
 		response_refuse(client, reason, NULL);
+	else if (client->seats != NULL && client->seats->rights.durable)
+	{
+		client_enter(client, CLIENT_LISTENING);
+		durable_enter(client->seats, plan.since, &plan.position);
+	}
+	else if (plan.since)
+		response_refuse(client, "history_changed", NULL); /* there is none */
 	else if (client->seats != NULL && seat_must_listen(client->seats))
 		client_enter(client, CLIENT_LISTENING);
 	else
 		open_client(client);
 }
 
-/* One seat of the group is, or is not, listened for. */
-static void
-settle_seat(Seat *seat, bool ok)
+void
+admission_settle_seat(Seat *seat, const char *reason)
 {
 	Client *client = seat->client;
 
-	/* the only channel that cannot be LISTENed to has too long a name */
 	if (client->mode == CLIENT_V1)
 	{
-		if (ok)
+		if (reason == NULL)
 			subscription_open_seat(seat);
 		else
-			subscription_expel(seat, "plain_name_too_long");
+			subscription_expel(seat, reason);
 	}
 	else if (client->state == CLIENT_LISTENING)
 	{
-		if (ok)
+		if (reason == NULL)
 			open_client(client);
 		else
-			response_refuse(client, "plain_name_too_long", NULL);
+			response_refuse(client, reason, NULL);
 	}
 }
 
@@ -156,9 +164,10 @@ admission_on_listening(ClientEnv *env, Slice group_name, bool ok)
 	{
 		Seat *seat = seat_of_member(group->members[i]);
 
-		if (seat->open)
+		if (seat->open || seat->resume != NULL)
 			continue;
-		settle_seat(seat, ok);
+		/* the only channel that cannot be LISTENed to has too long a name */
+		admission_settle_seat(seat, ok ? NULL : "plain_name_too_long");
 		/* the group goes with its last member */
 		if (i == 0 || hub_find(env->hub, group_name) != group)
 			return;

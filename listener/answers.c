@@ -13,16 +13,18 @@
 /* clang-format off */
 #define ADMISSION_COLUMNS \
 	"valid, reason, user_id, username, kind, credential_id, issuer_id, " \
-	"expires_in_ms, may_join, may_send, plain, presence"
+	"expires_in_ms, may_join, may_send, plain, presence, durable"
 #define RECEIPT_COLUMNS "accepted, reason"
 
 static const int column_count[] = {
-	[SHAPE_ADMISSION] = 12,
+	[SHAPE_ADMISSION] = 13,
 	[SHAPE_GROUPS] = 5,
 	[SHAPE_RECEIPT] = 2,
 	[SHAPE_EXCHANGE] = 6,
 	[SHAPE_REPORT] = 2,
 	[SHAPE_PRESENCE] = 1,
+	[SHAPE_STREAM] = 1,
+	[SHAPE_PURGE] = 1,
 };
 
 const PgSetup answers_setup[ANSWERS_SETUP_COUNT] = {
@@ -54,6 +56,10 @@ const PgSetup answers_setup[ANSWERS_SETUP_COUNT] = {
 	 "SELECT known, excess FROM usher.report($1::text::jsonb)"},
 	{"presence",
 	 "SELECT usher.presence_of($1::text)"},
+	{"stream",
+	 "SELECT usher.stream($1::text, $2::text::bigint, $3::text::integer)"},
+	{"purge",
+	 "SELECT usher.purge_messages($1::text::integer)"},
 	/* Preparing needs no EXECUTE.  Asking about nothing does, and loads the
 	 * library before the first client waits for it. */
 	{NULL,
@@ -111,6 +117,13 @@ static const CallTraits traits[CALL_VERB_COUNT] = {
 					   .function = "usher.presence_of",
 					   .shape = SHAPE_PRESENCE,
 					   .repeatable = true},
+	[CALL_STREAM] = {.statement = "stream",
+					 .function = "usher.stream",
+					 .shape = SHAPE_STREAM,
+					 .repeatable = true},
+	[CALL_PURGE] = {.statement = "purge",
+					.function = "usher.purge_messages",
+					.shape = SHAPE_PURGE},
 };
 
 const CallTraits *
@@ -146,7 +159,8 @@ answers_read(CallAnswer *answer, CallVerb verb, const PgAnswer *rows)
 	const char *const *values = rows->values;
 	CallShape		   shape = traits[verb].shape;
 
-	if (rows->rows != 1 || rows->columns != column_count[shape])
+	if (rows->columns != column_count[shape] || rows->rows < 1 ||
+		(rows->rows > 1 && shape != SHAPE_STREAM))
 		return false;
 	*answer = (CallAnswer){.shape = shape};
 	switch (shape)
@@ -166,6 +180,7 @@ answers_read(CallAnswer *answer, CallVerb verb, const PgAnswer *rows)
 				.may_send = is_true(values[9]),
 				.plain = is_true(values[10]),
 				.presence = is_true(values[11]),
+				.durable = is_true(values[12]),
 			};
 			return true;
 		case SHAPE_GROUPS:
@@ -209,6 +224,19 @@ answers_read(CallAnswer *answer, CallVerb verb, const PgAnswer *rows)
 				.users = values[0] != NULL ? values[0] : "[]",
 			};
 			return true;
+		case SHAPE_STREAM:
+			answer->stream = (StreamAnswer){
+				.status = CALL_OK,
+				.count = (size_t) rows->rows,
+				.lines = values,
+			};
+			return true;
+		case SHAPE_PURGE:
+			answer->purge = (PurgeAnswer){
+				.status = CALL_OK,
+				.purged = strtoull(or_empty(values[0]), NULL, 10),
+			};
+			return true;
 	}
 	return false;
 }
@@ -226,13 +254,13 @@ answers_without(CallVerb verb, CallStatus status, bool bad_data)
 	return answer;
 }
 
-/* The value of a hexadecimal digit; -1 for anything else. */
+/* The value of a digit to the base 32; -1 for anything else. */
 static int
 digit_value(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
 }
 
 /* Take a word off a list with one space between. */
@@ -258,6 +286,7 @@ answers_next_verdict(GroupsAnswer *answer, GroupVerdict *verdict)
 		.may_send = (bits & 2) != 0,
 		.plain = (bits & 4) != 0,
 		.presence = (bits & 8) != 0,
+		.durable = (bits & 16) != 0,
 	};
 	if (!verdict->may_join)
 		take_word(&answer->reasons, verdict->reason, sizeof(verdict->reason));

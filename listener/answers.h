@@ -31,6 +31,7 @@ typedef struct AdmitAnswer
 	bool		may_send;
 	bool		plain;
 	bool		presence;
+	bool		durable;
 	const char *reason;
 	const char *user_id;
 	const char *username;
@@ -87,6 +88,20 @@ typedef struct PresenceAnswer
 	const char *users; /* a JSON array */
 } PresenceAnswer;
 
+/* usher.stream(): lines that notice_parse() reads, the head first. */
+typedef struct StreamAnswer
+{
+	CallStatus		   status;
+	size_t			   count; /* at least 1 */
+	const char *const *lines;
+} StreamAnswer;
+
+typedef struct PurgeAnswer
+{
+	CallStatus status;
+	uint64_t   purged; /* messages */
+} PurgeAnswer;
+
 typedef enum CallVerb
 {
 	CALL_ADMIT,
@@ -101,9 +116,11 @@ typedef enum CallVerb
 	CALL_EXCHANGE,
 	CALL_REPORT,
 	CALL_PRESENCE,
+	CALL_STREAM,
+	CALL_PURGE,
 } CallVerb;
 
-#define CALL_VERB_COUNT (CALL_PRESENCE + 1)
+#define CALL_VERB_COUNT (CALL_PURGE + 1)
 
 /* Of which type its answer is. */
 typedef enum CallShape
@@ -114,6 +131,8 @@ typedef enum CallShape
 	SHAPE_EXCHANGE,
 	SHAPE_REPORT,
 	SHAPE_PRESENCE,
+	SHAPE_STREAM,
+	SHAPE_PURGE,
 } CallShape;
 
 typedef struct CallTraits
@@ -140,11 +159,13 @@ typedef struct CallAnswer
 		ExchangeAnswer exchange;
 		ReportAnswer   report;
 		PresenceAnswer presence;
+		StreamAnswer   stream;
+		PurgeAnswer	   purge;
 	};
 } CallAnswer;
 
 /* The statements that a link needs, and a check that it may execute them. */
-#define ANSWERS_SETUP_COUNT 11
+#define ANSWERS_SETUP_COUNT 13
 extern const PgSetup answers_setup[ANSWERS_SETUP_COUNT];
 
 /* Read the rows that answer verb; false when they have not the promised form.
@@ -162,6 +183,7 @@ typedef struct GroupVerdict
 	bool may_send;
 	bool plain;
 	bool presence;
+	bool durable;
 	char reason[64]; /* why it may not join */
 } GroupVerdict;
 

@@ -149,6 +149,8 @@ tell(Call *call, const CallAnswer *answer)
 		case SHAPE_PRESENCE:
 			done.presence(call->arg, &answer->presence);
 			return;
+		case SHAPE_STREAM: done.stream(call->arg, &answer->stream); return;
+		case SHAPE_PURGE: done.purge(call->arg, &answer->purge); return;
 	}
 }
 

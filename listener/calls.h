@@ -39,6 +39,8 @@ typedef void (*ReceiveDone)(void *arg, const ReceiveAnswer *answer);
 typedef void (*ExchangeDone)(void *arg, const ExchangeAnswer *answer);
 typedef void (*ReportDone)(void *arg, const ReportAnswer *answer);
 typedef void (*PresenceDone)(void *arg, const PresenceAnswer *answer);
+typedef void (*StreamDone)(void *arg, const StreamAnswer *answer);
+typedef void (*PurgeDone)(void *arg, const PurgeAnswer *answer);
 
 /* The one that fits the answer's shape. */
 typedef union CallDone
@@ -49,6 +51,8 @@ typedef union CallDone
 	ExchangeDone exchange;
 	ReportDone	 report;
 	PresenceDone presence;
+	StreamDone	 stream;
+	PurgeDone	 purge;
 } CallDone;
 
 typedef struct CallQuestion
@@ -136,6 +140,14 @@ Call *calls_report(Calls *calls, Slice report, uint64_t timeout_ms,
 /* usher.presence_of(group) */
 Call *calls_presence(Calls *calls, Slice group, uint64_t timeout_ms,
 					 PresenceDone done, void *arg) MUST_CHECK;
+
+/* usher.stream(group, since, limit): messages from since on; limit 0: none. */
+Call *calls_stream(Calls *calls, Slice group, uint64_t since, uint32_t limit,
+				   uint64_t timeout_ms, StreamDone done, void *arg) MUST_CHECK;
+
+/* usher.purge_messages(batch) */
+Call *calls_purge(Calls *calls, uint32_t batch, uint64_t timeout_ms,
+				  PurgeDone done, void *arg) MUST_CHECK;
 
 /*
  * calls_cancel

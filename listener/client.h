@@ -8,11 +8,16 @@
  * running callback.  Rooms of a client, each using only those above it:
  *
  *	 client.h	  its life: states, deadlines, output, the way out
- *	 seat.h		  one client in one group (seat.c and inflight.c are parts of
- *this room) allowance.h  how much it may send, and be in principal.h  who it
- *is, and as whom it is found inbound.h	  frames of a client raw.h		  what a
- *client of /ws/<group> sends request.h	  what a client of usher.v1 has asked
- *for subscription.h  its groups conversation.h  what it says and is told
+ *	 seat.h		  one client in one group; resume.h, a seat that is told what it
+ *				  missed (seat.c, resume.c, inflight.c are parts of this room)
+ *	 allowance.h  how much it may send, and be in
+ *	 principal.h  who it is, and as whom it is found
+ *	 durable.h	  members of durable groups
+ *	 inbound.h	  frames of a client
+ *	 raw.h		  what a client of /ws/<group> sends
+ *	 request.h	  what a client of usher.v1 has asked for
+ *	 subscription.h  its groups
+ *	 conversation.h	 what it says and is told
  *	 response.h	  answers to a request: refusals, 101, health
  *	 admission.h  from the request head to a seat in a group, or a refusal
  *	 reception.h  what happens to a client: sockets and timers, by its state
@@ -37,6 +42,7 @@
 #include "protocol.h"
 #include "roster.h"
 #include "seat.h"
+#include "stream.h"
 #include "transport.h"
 #include "websocket.h"
 
@@ -89,6 +95,11 @@ typedef struct ClientEnv
 	size_t		  count;			/* connections, in whatever state */
 	size_t		  unauthenticated;	/* of them not yet seated */
 	size_t		  plain_groups;		/* groups with LISTEN of their own */
+	Streams		 *streams;			/* of durable groups */
+	ResumeList	  resumes;			/* something is to be done for them */
+	size_t		  loads_asked;		/* questions of durable.c under way */
+	size_t		  pages_asked;
+	uint64_t	  load_after_ms; /* not before, after a failure */
 	uint64_t	  next_id;
 	char		  listener_id[17]; /* hexadecimal digits, made anew by each
 									* process */
@@ -97,6 +108,8 @@ typedef struct ClientEnv
 
 	/* a message of a client that is GREETING or OPEN; by its mode */
 	void (*on_message[CLIENT_MODE_COUNT])(Client *client, const WsEvent *event);
+	/* a seat of a durable group can be opened; or has to go, for that reason */
+	void (*on_seat_decided)(Seat *seat, const char *reason);
 } ClientEnv;
 
 /* What a client asked for and the database has not answered yet.  The first

@@ -74,6 +74,8 @@ typedef struct Config
 	uint64_t	  ping_timeout_ms;
 	uint64_t	  drain_time_ms;
 	uint32_t	  max_plain_groups;
+	size_t		  recent_bytes;
+	uint32_t	  resume_limit;
 	uint64_t	  presence_delay_ms;
 	uint64_t	  report_interval_ms;
 	uint64_t	  lease_ms;

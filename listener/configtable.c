@@ -139,6 +139,13 @@ const Setting settings[] = {
 		"Clients at a time of one user; 0 for any number."),
 	INTEGER_SETTING(max_connections_per_address, "0", 0, 10000000, RELOAD,
 		"Clients at a time from one address; 0 for any number."),
+	BYTES_SETTING(recent_bytes, "64MB", 0, 1024 * MEGABYTE, RELOAD,
+		"Memory for recent messages of durable groups, out of which clients that "
+		"come back are told what they missed; older ones come from the "
+		"database."),
+	INTEGER_SETTING(resume_limit, "10000", 0, 10000000, RELOAD,
+		"Messages of a group that a client may have missed and is still told; "
+		"beyond it the client hears that it has not recovered."),
 	BYTES_SETTING(queue_bytes, "2MB", 64 * KILOBYTE, 1024 * MEGABYTE, RELOAD,
 		"What may wait for a client that reads slowly; beyond it the client is "
 		"closed with 4430."),

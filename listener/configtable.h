@@ -42,7 +42,7 @@ typedef struct Setting
 	const char		  *help;
 } Setting;
 
-#define SETTING_COUNT 48
+#define SETTING_COUNT 50
 extern const Setting settings[SETTING_COUNT];
 
 /* Where an error message is to be written. */

@@ -14,6 +14,7 @@
  */
 #include "fanout.h"
 
+#include "encoding.h"
 #include "log.h"
 
 #define FANOUT_EARLY_BYTES 65536
@@ -38,53 +39,13 @@ flush_group(ClientEnv *env, HubGroup *group)
 		frame_release(frames[format]);
 }
 
-/* Add one WebSocket message to what the members of one form are sent. */
 static void
-add(ClientEnv *env, HubGroup *group, HubFormat format, WsOpcode opcode,
-	Slice body)
+note_added(ClientEnv *env, HubGroup *group, bool added)
 {
-	Frame  **turn = &group->turn[format];
-	uint8_t	 header[WS_MAX_HEADER];
-	size_t	 header_len = ws_frame_header(header, opcode, body.len);
-	uint32_t before;
-
-	if (*turn == NULL)
-		*turn = frame_create(header_len + body.len);
-	before = *turn != NULL ? (*turn)->len : 0;
-	if (*turn == NULL || !frame_append(turn, header, header_len) ||
-		!frame_append(turn, body.ptr, body.len))
-	{
-		/* half a frame would end every member's stream */
-		if (*turn != NULL)
-			(*turn)->len = before;
-		log_error("group %s: a message was lost: out of memory", group->name);
-		return;
-	}
-	(*turn)->count++;
-	hub_mark_dirty(env->hub, group);
-}
-
-/* Add what is said in usher.v1, and end the text. */
-static void
-add_text(ClientEnv *env, HubGroup *group, ProtocolText *text)
-{
-	if (text->failed)
-		log_error("group %s: a message was lost: out of memory", group->name);
+	if (added)
+		hub_mark_dirty(env->hub, group);
 	else
-		add(env, group, HUB_V1, WS_TEXT, (Slice){text->bytes, text->len});
-	protocol_text_fini(text);
-}
-
-static ProtocolFormat
-protocol_format(FeedType type)
-{
-	switch (type)
-	{
-		case FEED_TEXT: return PROTOCOL_TEXT;
-		case FEED_JSON: return PROTOCOL_JSON;
-		case FEED_BINARY: break;
-	}
-	return PROTOCOL_BINARY;
+		log_error("group %s: a message was lost: out of memory", group->name);
 }
 
 static void
@@ -100,24 +61,38 @@ flush_if_large(ClientEnv *env, HubGroup *group)
 }
 
 void
-fanout_add(ClientEnv *env, Slice group_name, FeedType type, Slice payload)
+fanout_add(ClientEnv *env, Slice group_name, const Position *position,
+		   FeedType type, Slice payload)
 {
 	HubGroup *group = hub_find(env->hub, group_name);
 
 	if (group == NULL)
 		return; /* no member here */
-	if (group->format_count[HUB_RAW] > 0)
-		add(env, group, HUB_RAW, type == FEED_BINARY ? WS_BINARY : WS_TEXT,
-			payload);
-	if (group->format_count[HUB_V1] > 0)
-	{
-		ProtocolText text = {0};
-
-		protocol_write_message(&text, group_name, protocol_format(type),
-							   payload);
-		add_text(env, group, &text);
-	}
+	for (HubFormat format = 0; format < HUB_FORMAT_COUNT; format++)
+		if (group->format_count[format] > 0)
+			note_added(env, group,
+					   encoding_append_message(&group->turn[format], format,
+											   group_name, position, type,
+											   payload));
 	flush_if_large(env, group);
+}
+
+/* Those who are still being told what they missed get no frames of the group,
+ * but have to know who is in it. */
+static void
+tell_resuming(HubGroup *group, const ProtocolText *text)
+{
+	for (uint32_t i = 0; i < group->member_count; i++)
+	{
+		Seat		*seat = seat_of_member(group->members[i]);
+		ProtocolText copy = {0};
+
+		if (seat->resume == NULL || !seat->open ||
+			seat->client->mode != CLIENT_V1)
+			continue;
+		protocol_append(&copy, text->bytes, text->len);
+		client_say(seat->client, &copy);
+	}
 }
 
 void
@@ -129,7 +104,12 @@ fanout_add_presence(ClientEnv *env, Slice group_name, bool joined, Slice user)
 	if (group == NULL || group->format_count[HUB_V1] == 0)
 		return;
 	protocol_write_arrival(&text, joined, group_name, user);
-	add_text(env, group, &text);
+	note_added(env, group,
+			   !text.failed && encoding_append(&group->turn[HUB_V1], WS_TEXT,
+											   (Slice){text.bytes, text.len}));
+	if (!text.failed)
+		tell_resuming(group, &text);
+	protocol_text_fini(&text);
 	flush_if_large(env, group);
 }
 

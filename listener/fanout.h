@@ -11,8 +11,10 @@
 
 #include "client.h"
 
-/* Add a message to what its group sends at the end of this turn. */
-void fanout_add(ClientEnv *env, Slice group, FeedType type, Slice payload);
+/* Add a message to what its group sends at the end of this turn; position NULL:
+ * the group is not durable. */
+void fanout_add(ClientEnv *env, Slice group, const Position *position,
+				FeedType type, Slice payload);
 
 /* The same for somebody's coming to a group that keeps presence, or leaving it;
  * user is a JSON object.  Clients of the raw mode are not told. */

@@ -11,6 +11,14 @@
  * notification is a message of the plain group of that name, nothing else.  The
  * name is never logged.
  *
+ * What was committed to durable groups is fetched from where the last fetch
+ * ended: see usher.fetch().  The rows of one and the notifications that came
+ * with it are handed out in one turn, as both are read before its answer is
+ * complete.
+ *
+ * Long because all that goes over this one connection, in whatever state it is,
+ * is answered in order.
+ *
  * A canary is sent at intervals through usher.canary(), which also moves the
  * tail of PostgreSQL's notification queue.  A connection on which neither the
  * canary nor anything else arrives is given up.
@@ -52,10 +60,15 @@ typedef enum FeedRequest
 	FEED_ASK_SHARED,
 	FEED_ASK_PLAIN,
 	FEED_ASK_CANARY,
+	FEED_ASK_FETCH,
 } FeedRequest;
 
 /* At most one of each kind is under way. */
-#define MAX_REQUESTS 4
+#define MAX_REQUESTS 5
+
+/* Without a bell: those of prepared transactions do not ring, nor does a
+ * doorbell that is switched off. */
+#define FETCH_INTERVAL_MS 1000
 
 struct Feed
 {
@@ -80,6 +93,11 @@ struct Feed
 	uint64_t heard_ms;		 /* when anything came on the shared channel */
 	bool	 canary_known;	 /* canary_back_ms is set */
 	double	 queue_usage;
+
+	char	 *position; /* up to where durable messages were fetched */
+	bool	  fetching;
+	bool	  overrun; /* to be told in feed_turn */
+	LoopTimer fetch_timer;
 
 	Plain		plain;
 	bool		plain_under_way;
@@ -173,7 +191,10 @@ hand_out_urgent(void *arg, const Notice *notice)
 		case NOTICE_CHUNK:
 		case NOTICE_JOINED:
 		case NOTICE_LEFT:
-		case NOTICE_CANARY: return; /* never on this list */
+		case NOTICE_CANARY:
+		case NOTICE_BELL:
+		case NOTICE_DURABLE:
+		case NOTICE_HEAD: return; /* never on this list */
 	}
 }
 
@@ -197,6 +218,12 @@ hand_out_message(void *arg, const Notice *notice)
 		case NOTICE_TEXT: type = FEED_TEXT; break;
 		case NOTICE_JSON: type = FEED_JSON; break;
 		case NOTICE_BASE64: type = FEED_BINARY; break;
+	}
+	if (notice->kind == NOTICE_DURABLE)
+	{
+		feed->handler.on_durable(feed->arg, groups, &notice->position, type,
+								 notice->payload);
+		return;
 	}
 	while (notice_next_group(&groups, &group))
 		feed->handler.on_message(feed->arg, group, type, notice->payload);
@@ -281,6 +308,56 @@ ask_canary(Feed *feed)
 		feed->nonce[0] = '\0';
 }
 
+/* What has been committed since the last time; the first time only where we
+ * begin. */
+static void
+ask_fetch(Feed *feed)
+{
+	PgParam param = {feed->position,
+					 feed->position != NULL ? strlen(feed->position) : 0};
+
+	loop_arm(feed->loop, &feed->fetch_timer,
+			 loop_now_ms(feed->loop) + FETCH_INTERVAL_MS);
+	feed->inbox.bell = false;
+	if (pglink_query(feed->link, "SELECT usher.fetch($1::text)", &param, 1))
+		feed->fetching = end_request(feed, FEED_ASK_FETCH);
+}
+
+static void
+on_fetched(Feed *feed, const PgAnswer *answer)
+{
+	const char *first =
+		answer->rows > 0 && answer->columns == 1 ? answer->values[0] : NULL;
+
+	feed->fetching = false;
+	if (first == NULL || (first[0] != '@' && first[0] != '!') ||
+		first[1] != ' ')
+	{
+		pglink_fail(feed->link, "usher.fetch() gave no position");
+		return;
+	}
+	free(feed->position);
+	feed->position = strdup(first + 2);
+	if (feed->position == NULL)
+	{
+		pglink_fail(feed->link, "out of memory");
+		return;
+	}
+	if (first[0] == '!')
+		feed->overrun = true;
+	for (int row = 1; row < answer->rows; row++)
+		inbox_add_fetched(&feed->inbox, slice_of(answer->values[row]));
+	loop_wake(feed->loop);
+}
+
+static void
+on_fetch_due(LoopTimer *timer)
+{
+	Feed *feed = container_of(timer, Feed, fetch_timer);
+
+	feed->inbox.bell = true; /* feed_turn fetches */
+}
+
 /*
  * States
  */
@@ -310,7 +387,12 @@ go_down(Feed *feed, bool was_ready)
 {
 	loop_cancel(feed->loop, &feed->timer);
 	loop_cancel(feed->loop, &feed->linger);
+	loop_cancel(feed->loop, &feed->fetch_timer);
 	inbox_cut(&feed->inbox);
+	/* a position means nothing after a crash, or on another server */
+	free(feed->position);
+	feed->position = NULL;
+	feed->fetching = feed->overrun = feed->inbox.bell = false;
 	plain_reset(&feed->plain);
 	feed->plain_under_way = false;
 	feed->request_count = 0;
@@ -387,8 +469,12 @@ on_listened(Feed *feed)
 	if (feed->state != FEED_LISTENING || feed->nonce[0] != '\0')
 		return;
 	arm_in(feed, START_TIMEOUT_MS);
-	if (!ask_plain(feed))
-		ask_canary(feed);
+	if (ask_plain(feed))
+		return;
+	/* Where we begin is answered before the canary comes back: whatever is
+	 * committed once we are ready is fetched. */
+	ask_fetch(feed);
+	ask_canary(feed);
 }
 
 static void
@@ -425,6 +511,7 @@ on_answer(void *arg, const PgAnswer *answer)
 			if (answer->rows == 1 && answer->values[0] != NULL)
 				feed->queue_usage = strtod(answer->values[0], NULL);
 			return;
+		case FEED_ASK_FETCH: on_fetched(feed, answer); return;
 	}
 }
 
@@ -522,6 +609,13 @@ void
 feed_turn(Feed *feed)
 {
 	inbox_hand_out(&feed->inbox, hand_out_urgent, hand_out_message, feed);
+	if (feed->overrun)
+	{
+		feed->overrun = false;
+		feed->handler.on_overrun(feed->arg);
+	}
+	if (feed->inbox.bell && feed->state == FEED_READY && !feed->fetching)
+		ask_fetch(feed);
 
 	if (feed->plain.unannounced)
 		plain_announce(&feed->plain, announce, feed);
@@ -608,6 +702,7 @@ feed_create(Loop *loop, const FeedOptions *options, const FeedHandler *handler,
 	feed->state = FEED_DOWN;
 	feed->timer.on_due = on_timer;
 	feed->linger.on_due = on_linger;
+	feed->fetch_timer.on_due = on_fetch_due;
 	feed->canary_interval_ms = options->canary_interval_ms;
 	if (getrandom(&feed->process_id, sizeof(feed->process_id), GRND_NONBLOCK) <
 		0)
@@ -631,6 +726,8 @@ feed_destroy(Feed *feed)
 	pglink_destroy(feed->link);
 	loop_cancel(feed->loop, &feed->timer);
 	loop_cancel(feed->loop, &feed->linger);
+	loop_cancel(feed->loop, &feed->fetch_timer);
+	free(feed->position);
 	inbox_fini(&feed->inbox);
 	plain_fini(&feed->plain);
 	revocations_fini(&feed->revocations);

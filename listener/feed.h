@@ -6,8 +6,14 @@
  * The feed owns the connection that LISTENs.  It collects what the reads of a
  * turn brought and hands it out in feed_turn(): first revocations, kicks,
  * changed policies and rechecks, then messages in the order of their commits.
- *So "remove Bob; post the secret" in one transaction never shows Bob the
- *secret.
+ * So "remove Bob; post the secret" in one transaction never shows Bob the
+ * secret.
+ *
+ * Messages of durable groups are not in the notifications: these only ring, and
+ * the feed fetches what has been committed since it last did, at once then and
+ * once a second anyway.  Whatever was notified by the transactions whose
+ * messages it fetched has arrived before them (usher.fetch), so revocations
+ *come first here too.
  *
  * It is ready when it LISTENs to everything it should and has heard itself on
  * the shared channel.  What was announced while it was not ready is lost, which
@@ -21,6 +27,7 @@
 
 #include "common.h"
 #include "loop.h"
+#include "position.h"
 
 typedef struct Feed Feed;
 
@@ -49,6 +56,13 @@ typedef struct FeedHandler
 {
 	/* payload is valid UTF-8 unless type is FEED_BINARY */
 	void (*on_message)(void *arg, Slice group, FeedType type, Slice payload);
+	/* The next message of a durable group, in the order of its numbers.  Every
+	 * one that was committed after on_ready comes, unless on_overrun does. */
+	void (*on_durable)(void *arg, Slice group, const Position *position,
+					   FeedType type, Slice payload);
+	/* Too many messages of durable groups to be told one by one: where each
+	 * group is now has to be asked. */
+	void (*on_overrun)(void *arg);
 	void (*on_revoke)(void *arg, FeedRevoke what, Slice key);
 	void (*on_kick)(void *arg, Slice group, Slice user_id);
 	void (*on_policy)(void *arg, Slice category);

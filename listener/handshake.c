@@ -153,6 +153,22 @@ plan_open(Handshake *plan, const HttpRequest *request)
 		refuse(plan, "unsupported_protocol");
 }
 
+/* What a client of the raw mode says that it saw last. */
+static void
+plan_since(Handshake *plan, const HttpRequest *request)
+{
+	char text[POSITION_TEXT + 1];
+	long len =
+		http_query_parameter(request->query, "since", text, sizeof(text));
+
+	if (len == -1)
+		return;
+	plan->since = true;
+	if (len < 0 ||
+		!position_parse(&plan->position, (Slice){text, (size_t) len}))
+		refuse(plan, "bad_since");
+}
+
 static void
 plan_join(Handshake *plan, const HttpRequest *request)
 {
@@ -167,6 +183,8 @@ plan_join(Handshake *plan, const HttpRequest *request)
 	plan->action = HANDSHAKE_JOIN;
 	if (!handshake_group_valid(plan->group))
 		refuse(plan, "invalid_group");
+	else
+		plan_since(plan, request);
 }
 
 void

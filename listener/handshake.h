@@ -11,6 +11,7 @@
 
 #include "common.h"
 #include "http.h"
+#include "position.h"
 
 /* The subprotocol of the path /ws. */
 #define HANDSHAKE_V1 "usher.v1"
@@ -32,6 +33,8 @@ typedef struct Handshake
 {
 	HandshakeAction action;
 	Slice			group;	  /* of the path /ws/<group> */
+	bool			since;	  /* likewise: what it saw last is said, by */
+	Position		position; /* ?since=<seq>.<tag> */
 	Slice			key;	  /* Sec-WebSocket-Key; ptr NULL unless the
 							   * handshake itself is valid, so that 101 is
 							   * a possible answer */

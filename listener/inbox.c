@@ -180,8 +180,24 @@ inbox_add(Inbox *inbox, Slice line, Slice *nonce)
 		case NOTICE_RECHECK_USER:
 		case NOTICE_POLICY: add_line(&inbox->urgent, line); return false;
 		case NOTICE_CANARY: *nonce = notice.key; return true;
+		case NOTICE_BELL: inbox->bell = true; return false;
+		case NOTICE_DURABLE:
+		case NOTICE_HEAD: break; /* answers, never notified */
 	}
 	return false;
+}
+
+void
+inbox_add_fetched(Inbox *inbox, Slice line)
+{
+	Notice notice;
+
+	if (notice_parse(&notice, line) && notice.kind == NOTICE_DURABLE)
+		add_line(&inbox->messages, line);
+	else
+		log_warning("feed: ignoring a malformed line of %zu bytes; is the "
+					"extension newer than usherd?",
+					line.len);
 }
 
 void

@@ -23,9 +23,11 @@ typedef struct InboxList
 
 typedef struct Inbox
 {
-	InboxList	   urgent;	 /* revocations, kicks, policies, rechecks */
-	InboxList	   messages; /* and who came or went */
+	InboxList urgent;	/* revocations, kicks, policies, rechecks */
+	InboxList messages; /* also durable ones, and who came or
+						 * went */
 	NoticeAssembly assembly;
+	bool		   bell; /* rung: the reader clears it */
 } Inbox;
 
 void inbox_init(Inbox *inbox);
@@ -39,6 +41,9 @@ void inbox_fini(Inbox *inbox);
  * for everything else.  A malformed line is logged and dropped.
  */
 bool inbox_add(Inbox *inbox, Slice line, Slice *nonce) MUST_CHECK;
+
+/* Take a line that usher.fetch() answered: a message of a durable group. */
+void inbox_add_fetched(Inbox *inbox, Slice line);
 
 /* Take a notification of a plain channel: a text for the group of that name. */
 void inbox_add_plain(Inbox *inbox, Slice group, Slice payload);

@@ -242,12 +242,50 @@ parse_presence(Notice *notice, Slice rest)
 	return rest.len > 0 && (slice_equals(what, "j") || slice_equals(what, "l"));
 }
 
+static bool
+take_position(Slice *rest, Position *position)
+{
+	Slice seq;
+	Slice tag;
+
+	return take_field(rest, &seq) && position_parse_seq(&position->seq, seq) &&
+		   take_field(rest, &tag) && position_parse_tag(position, tag);
+}
+
+static bool
+parse_durable(Notice *notice, Slice rest)
+{
+	notice->kind = NOTICE_DURABLE;
+	if (!take_position(&rest, &notice->position) ||
+		!take_type(&rest, &notice->type) ||
+		!take_field(&rest, &notice->groups) || !notice_is_group(notice->groups))
+		return false;
+	notice->payload = rest;
+	return true;
+}
+
+static bool
+parse_head(Notice *notice, Slice rest)
+{
+	Slice seq;
+
+	notice->kind = NOTICE_HEAD;
+	return take_field(&rest, &seq) &&
+		   position_parse_seq(&notice->position.seq, seq) &&
+		   position_parse_tag(&notice->position, rest);
+}
+
 bool
 notice_parse(Notice *notice, Slice line)
 {
 	Slice rest;
 
 	memset(notice, 0, sizeof(*notice));
+	if (slice_equals(line, "b"))
+	{
+		notice->kind = NOTICE_BELL;
+		return true;
+	}
 	if (line.ptr == NULL || line.len < 3 || line.ptr[1] != ' ')
 		return false;
 	rest = (Slice){line.ptr + 2, line.len - 2};
@@ -262,6 +300,8 @@ notice_parse(Notice *notice, Slice line)
 		case 'e': return parse_ends_sooner(notice, rest);
 		case 'q': return parse_recheck(notice, rest);
 		case 's': return parse_presence(notice, rest);
+		case 'd': return parse_durable(notice, rest);
+		case 'h': return parse_head(notice, rest);
 		case '?':
 			notice->kind = NOTICE_CANARY;
 			notice->key = rest;

@@ -14,7 +14,14 @@
  *	  q <id> u <user_id>						ask about a user again
  *	  s <id> j|l <group> <user>					presence: joined, left; a JSON
  *												object with user and username
+ *	  b											a message of a durable group
+ *												is there to be fetched
  *	  ? <nonce>									canary
+ *
+ * and what usher.fetch() and usher.stream() answer:
+ *
+ *	  d <seq> <tag> <type> <group> <payload>	a message of a durable group
+ *	  h <seq> <tag>								the last one of a group
  *
  * One space between fields; the last field is everything that follows.  <type>
  * is j (JSON), t (text) or b (base64).  The writer is extension/broadcast.c.
@@ -25,6 +32,7 @@
 #define USHER_NOTICE_H
 
 #include "common.h"
+#include "position.h"
 
 typedef enum NoticeKind
 {
@@ -42,6 +50,9 @@ typedef enum NoticeKind
 	NOTICE_JOINED,
 	NOTICE_LEFT,
 	NOTICE_CANARY,
+	NOTICE_BELL,
+	NOTICE_DURABLE,
+	NOTICE_HEAD,
 } NoticeKind;
 
 typedef enum NoticeType
@@ -55,15 +66,17 @@ typedef enum NoticeType
 typedef struct Notice
 {
 	NoticeKind kind;
-	NoticeType type;	/* message, chunk */
-	uint32_t   part;	/* chunk: 1 to parts */
-	uint32_t   parts;	/* chunk */
-	Slice	   id;		/* all but canary */
-	Slice	   groups;	/* message, first chunk: names with commas between */
-	Slice	   payload; /* message, chunk; joined, left: the user */
-	Slice	   key;		/* credential, user, kind; category; nonce; kick,
-						 * recheck, joined, left: the group */
-	Slice user_id;		/* kick */
+	NoticeType type;   /* message, chunk, durable */
+	uint32_t   part;   /* chunk: 1 to parts */
+	uint32_t   parts;  /* chunk */
+	Slice	   id;	   /* all but canary */
+	Slice	   groups; /* message, first chunk: names with commas between;
+						* durable: one name */
+	Slice payload;	   /* message, chunk, durable; joined, left: the user */
+	Slice key;		   /* credential, user, kind; category; nonce; kick,
+						* recheck, joined, left: the group */
+	Slice	 user_id;  /* kick */
+	Position position; /* durable, head */
 } Notice;
 
 /* False for anything that is not exactly of one of the forms above. */

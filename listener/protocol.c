@@ -190,11 +190,21 @@ read_verb(ProtocolRequest *request, const JsonValue *value,
 	return fail(error, "unknown_type", "This server knows no such type.");
 }
 
+/* What cannot be a position of ours is one that nothing follows. */
+static void
+read_position(Position *position, const JsonValue *seq, const JsonValue *tag)
+{
+	if (!position_parse_seq(&position->seq, json_text(seq)) ||
+		!position_parse_tag(position, (Slice){tag->text, tag->len}))
+		memset(position, 0, sizeof(*position));
+}
+
 static bool
 read_since(ProtocolGroup *group, const JsonValue *value, ProtocolError *error)
 {
 	JsonMember parts[] = {{.name = "seq"}, {.name = "tag"}};
 
+	memset(&group->position, 0, sizeof(group->position));
 	group->since = value->type == JSON_OBJECT;
 	if (value->type == JSON_ABSENT || value->type == JSON_NULL)
 		return true;
@@ -205,6 +215,7 @@ read_since(ProtocolGroup *group, const JsonValue *value, ProtocolError *error)
 		parts[1].value.type != JSON_STRING)
 		return bad(error, MEMBER_SINCE,
 				   "an object with seq (integer) and tag (string)");
+	read_position(&group->position, &parts[0].value, &parts[1].value);
 	return true;
 }
 
@@ -261,7 +272,12 @@ read_subscription(ProtocolRequest *request, const JsonValue *name_value,
 		!read_since(&group, since_value, error))
 		return false;
 	if (add_group(request, name))
-		request->groups[request->group_count - 1].since = group.since;
+	{
+		ProtocolGroup *added = &request->groups[request->group_count - 1];
+
+		added->since = group.since;
+		added->position = group.position;
+	}
 	else
 		request->misnamed[request->misnamed_count++] = name;
 	return true;
@@ -606,16 +622,35 @@ protocol_write_welcome(ProtocolText *out, const char *id,
 	append(out, "}");
 }
 
+static void
+append_position(ProtocolText *out, const Position *position)
+{
+	append_number(out, "seq", position->seq);
+	append_text(out, "tag", position->tag);
+}
+
 void
-protocol_write_subscribed(ProtocolText *out, const char *id, Slice group,
-						  bool may_send, bool presence, bool since)
+protocol_write_subscribed(ProtocolText *out, const char *id,
+						  const ProtocolSubscribed *subscribed)
 {
 	begin(out, "subscribed", id);
+	append_slice(out, "group", subscribed->group);
+	append_bool(out, "send", subscribed->may_send);
+	append_bool(out, "presence", subscribed->presence);
+	if (subscribed->position != NULL)
+		append_position(out, subscribed->position);
+	if (subscribed->since)
+		append_bool(out, "recovered", subscribed->recovered);
+	append(out, "}");
+}
+
+void
+protocol_write_reset(ProtocolText *out, Slice group, const Position *position)
+{
+	begin(out, "reset", "");
 	append_slice(out, "group", group);
-	append_bool(out, "send", may_send);
-	append_bool(out, "presence", presence);
-	if (since)
-		append_bool(out, "recovered", false);
+	append_position(out, position);
+	append_bool(out, "recovered", false);
 	append(out, "}");
 }
 
@@ -727,11 +762,13 @@ append_base64(ProtocolText *out, Slice bytes)
 }
 
 void
-protocol_write_message(ProtocolText *out, Slice group, ProtocolFormat format,
-					   Slice payload)
+protocol_write_message(ProtocolText *out, Slice group, const Position *position,
+					   ProtocolFormat format, Slice payload)
 {
 	begin(out, "message", "");
 	append_slice(out, "group", group);
+	if (position != NULL)
+		append_position(out, position);
 	switch (format)
 	{
 		case PROTOCOL_JSON:

@@ -12,6 +12,7 @@
 #define USHER_PROTOCOL_H
 
 #include "common.h"
+#include "position.h"
 #include "refusal.h"
 
 /* Most groups in one message. */
@@ -41,8 +42,9 @@ typedef enum ProtocolFormat
 
 typedef struct ProtocolGroup
 {
-	char name[GROUP_NAME_MAX + 1]; /* a valid group name */
-	bool since;					   /* the client says what it saw last */
+	char	 name[GROUP_NAME_MAX + 1]; /* a valid group name */
+	bool	 since;					   /* the client says what it saw last */
+	Position position; /* that, if it can be one; else seq 0 and no tag */
 } ProtocolGroup;
 
 typedef struct ProtocolRequest
@@ -115,9 +117,21 @@ typedef struct ProtocolWelcome
 
 void protocol_write_welcome(ProtocolText *out, const char *id,
 							const ProtocolWelcome *welcome);
-/* since: the client had given one, so "recovered":false is said. */
-void protocol_write_subscribed(ProtocolText *out, const char *id, Slice group,
-							   bool may_send, bool presence, bool since);
+typedef struct ProtocolSubscribed
+{
+	Slice			group;
+	bool			may_send;
+	bool			presence;
+	const Position *position;  /* durable: the last message; else NULL */
+	bool			since;	   /* the client had given one, so that recovered */
+	bool			recovered; /* is said */
+} ProtocolSubscribed;
+
+void protocol_write_subscribed(ProtocolText *out, const char *id,
+							   const ProtocolSubscribed *subscribed);
+/* The stream was broken and goes on after position. */
+void protocol_write_reset(ProtocolText *out, Slice group,
+						  const Position *position);
 void protocol_write_ok(ProtocolText *out, const char *id);
 /* The answer to refresh; -1: never. */
 void protocol_write_refreshed(ProtocolText *out, const char *id,
@@ -139,9 +153,11 @@ void protocol_write_close(ProtocolText *out, uint16_t code, const char *reason,
 						  const char *detail, bool reconnect,
 						  uint64_t reconnect_after_ms);
 
-/* For all members of a group at once.  payload: JSON text, UTF-8, or bytes. */
+/* For all members of a group at once.  payload: JSON text, UTF-8, or bytes;
+ * position NULL: the group is not durable. */
 void protocol_write_message(ProtocolText *out, Slice group,
-							ProtocolFormat format, Slice payload);
+							const Position *position, ProtocolFormat format,
+							Slice payload);
 /* user: a JSON object with user and username, as the extension gives it. */
 void protocol_write_arrival(ProtocolText *out, bool joined, Slice group,
 							Slice user);

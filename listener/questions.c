@@ -6,6 +6,10 @@
  *-------------------------------------------------------------------------
  */
 #include "calls.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "credentials.h"
 
 /* Of the two verbs the one that fits the credential. */
@@ -160,5 +164,51 @@ calls_presence(Calls *calls, Slice group, uint64_t timeout_ms,
 		.arg = arg,
 	};
 
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_stream(Calls *calls, Slice group, uint64_t since, uint32_t limit,
+			 uint64_t timeout_ms, StreamDone done, void *arg)
+{
+	char		 since_text[24];
+	char		 limit_text[16];
+	Slice		 arguments[] = {group, SLICE_NONE, SLICE_NONE};
+	CallQuestion question = {
+		.verb = CALL_STREAM,
+		.arguments = arguments,
+		.argument_count = lengthof(arguments),
+		.timeout_ms = timeout_ms,
+		.done.stream = done,
+		.arg = arg,
+	};
+
+	snprintf(since_text, sizeof(since_text), "%" PRIu64, since);
+	snprintf(limit_text, sizeof(limit_text), "%" PRIu32, limit);
+	if (limit > 0)
+	{
+		arguments[1] = slice_of(since_text);
+		arguments[2] = slice_of(limit_text);
+	}
+	return calls_ask(calls, &question);
+}
+
+Call *
+calls_purge(Calls *calls, uint32_t batch, uint64_t timeout_ms, PurgeDone done,
+			void *arg)
+{
+	char		 text[16];
+	Slice		 argument;
+	CallQuestion question = {
+		.verb = CALL_PURGE,
+		.arguments = &argument,
+		.argument_count = 1,
+		.timeout_ms = timeout_ms,
+		.done.purge = done,
+		.arg = arg,
+	};
+
+	snprintf(text, sizeof(text), "%" PRIu32, batch);
+	argument = slice_of(text);
 	return calls_ask(calls, &question);
 }

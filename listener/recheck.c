@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "admission.h"
+#include "durable.h"
 #include "principal.h"
 #include "reception.h"
 #include "refusal.h"
@@ -133,9 +134,16 @@ stay(Seat *seat, const GroupVerdict *verdict)
 		.may_send = verdict->may_send,
 		.plain = verdict->plain,
 		.presence = verdict->presence,
+		/* decided about as what it was asked for as */
+		.durable = seat->open ? verdict->durable : seat->rights.durable,
 	};
+	bool was_durable = seat->rights.durable;
 
+	if (was_durable && !rights.durable)
+		durable_abandon(seat);
 	seat_confirm(seat, &rights);
+	if (!was_durable && rights.durable)
+		durable_adopt(seat);
 	if (was_plain && !group->plain)
 	{
 		char name[GROUP_NAME_MAX + 1];

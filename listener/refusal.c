@@ -117,6 +117,10 @@ static const Refusal refusals[] = {
 	{"invalid_group", 404, WS_CLOSE_MALFORMED,
 	 "A group name has 1 to 99 letters, digits, periods, hyphens or "
 	 "underscores."},
+	{"history_changed", 409, WS_CLOSE_HISTORY,
+	 "What followed the message seen last cannot be told any more."},
+	{"bad_since", 400, WS_CLOSE_MALFORMED,
+	 "The parameter since must be <seq>.<tag>."},
 	{"plain_name_too_long", 404, WS_CLOSE_MALFORMED,
 	 "A group of a plain category has at most 63 characters, as a channel of "
 	 "NOTIFY."},
@@ -201,14 +205,27 @@ refusal_for(const char *reason)
 	return &unknown_reason;
 }
 
+bool
+refusal_is_for_now(const Refusal *refusal)
+{
+	return refusal->close_code == WS_CLOSE_TRY_AGAIN ||
+		   refusal->close_code == WS_CLOSE_LIMIT;
+}
+
 size_t
 refusal_json(char *out, size_t cap, const Refusal *refusal, const char *detail,
 			 bool typed)
 {
-	int len = snprintf(out, cap,
-					   "{%s\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"}",
-					   typed ? "\"type\":\"error\"," : "", refusal->close_code,
-					   refusal->reason, detail ? detail : refusal->detail);
+	char retry[48] = "";
+	int	 len;
+
+	if (typed && refusal_is_for_now(refusal))
+		snprintf(retry, sizeof(retry), ",\"retry_after_ms\":%d",
+				 REFUSAL_RETRY_MS);
+	len = snprintf(out, cap,
+				   "{%s\"code\":%u,\"reason\":\"%s\",\"detail\":\"%s\"%s}",
+				   typed ? "\"type\":\"error\"," : "", refusal->close_code,
+				   refusal->reason, detail ? detail : refusal->detail, retry);
 
 	return len > 0 && (size_t) len < cap ? (size_t) len : 0;
 }

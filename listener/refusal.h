@@ -28,10 +28,17 @@ typedef struct Refusal
  */
 const Refusal *refusal_for(const char *reason);
 
+/* When somebody is told to try again and nobody knows better. */
+#define REFUSAL_RETRY_MS 1000
+
+/* A limit, or our own trouble: the same may be done a little later. */
+bool refusal_is_for_now(const Refusal *refusal);
+
 /*
  * refusal_json
  *		{"code":4401,"reason":"unknown_token","detail":"Invalid token."}, with
- *		"type":"error" in front when typed.  detail NULL: the table's own; it
+ *		"type":"error" in front and, as in any error, retry_after_ms when
+ *		typed.  detail NULL: the table's own; it
  *		must not need escaping.  Returns the length, 0 when it does not fit.
  */
 size_t refusal_json(char *out, size_t cap, const Refusal *refusal,

@@ -11,9 +11,6 @@
 
 #include "refusal.h"
 
-/* When a client is told to try again and nobody knows better. */
-#define RETRY_MS 1000
-
 /* ---- saying -------------------------------------------------------------- */
 
 void
@@ -24,9 +21,8 @@ request_say_error(Client *client, const char *id, Slice group,
 	const Refusal *refusal = refusal_for(reason);
 	ProtocolText   text = {0};
 
-	if (retry_after_ms == 0 && (refusal->close_code == WS_CLOSE_TRY_AGAIN ||
-								refusal->close_code == WS_CLOSE_LIMIT))
-		retry_after_ms = RETRY_MS;
+	if (retry_after_ms == 0 && refusal_is_for_now(refusal))
+		retry_after_ms = REFUSAL_RETRY_MS;
 	protocol_write_error(&text, id, group, refusal, detail, retry_after_ms);
 	client_say(client, &text);
 }
@@ -59,8 +55,9 @@ request_say_ok(Client *client, const char *id)
 Request *
 request_create(const ProtocolRequest *asked)
 {
-	size_t	 id_size = strlen(asked->id) + 1;
-	size_t	 size = sizeof(Request) + id_size + 1;
+	size_t id_size = strlen(asked->id) + 1;
+	size_t fixed = sizeof(Request) + asked->group_count * sizeof(RequestGroup);
+	size_t size = fixed + id_size + 1;
 	Request *request;
 
 	for (size_t i = 0; i < asked->group_count; i++)
@@ -69,8 +66,9 @@ request_create(const ProtocolRequest *asked)
 	if (request == NULL)
 		return NULL;
 	request->verb = asked->verb;
-	memcpy(request->text, asked->id, id_size);
-	request->groups = request->text + id_size;
+	request->id = (char *) request + fixed;
+	memcpy(request->id, asked->id, id_size);
+	request->groups = request->id + id_size;
 	return request;
 }
 
@@ -82,7 +80,8 @@ request_add_group(Request *request, const ProtocolGroup *group)
 	if (end > request->groups)
 		*end++ = ',';
 	strcpy(end, group->name);
-	request->since[request->group_count++] = group->since;
+	request->asked[request->group_count++] =
+		(RequestGroup){group->since, group->position};
 }
 
 /* Take the next name off a list. */

@@ -14,6 +14,13 @@
 
 #include "client.h"
 
+/* What a subscribe says of one of its groups. */
+typedef struct RequestGroup
+{
+	bool	 since; /* it saw what came up to position */
+	Position position;
+} RequestGroup;
+
 /* A message that waits for the database. */
 typedef struct Request
 {
@@ -21,10 +28,10 @@ typedef struct Request
 	ProtocolVerb verb;
 	uint64_t	 mark;	/* when it was asked: see feed_mark() */
 	bool		 stale; /* another credential counts now */
-	bool		 since[PROTOCOL_MAX_GROUPS];
 	size_t		 group_count;
-	char		*groups; /* with commas between; points into text */
-	char		 text[]; /* the id, then groups */
+	char		*id;
+	char		*groups;  /* with commas between; both point behind asked */
+	RequestGroup asked[]; /* what is said of each group */
 } Request;
 
 /* NULL when out of memory.  It names no groups yet; free() ends it. */
@@ -34,7 +41,7 @@ Request *request_create(const ProtocolRequest *asked) MUST_CHECK;
 static inline const char *
 request_id(const Request *request)
 {
-	return request->text;
+	return request->id;
 }
 
 /* One of the groups that it was created from. */

@@ -152,7 +152,10 @@ revocations_since(const Revocations *revocations, uint64_t mark,
 			case NOTICE_KICK:
 			case NOTICE_JOINED:
 			case NOTICE_LEFT:
-			case NOTICE_CANARY: break; /* revoke nothing */
+			case NOTICE_CANARY:
+			case NOTICE_BELL:
+			case NOTICE_DURABLE:
+			case NOTICE_HEAD: break; /* revoke nothing */
 		}
 	}
 	return false;

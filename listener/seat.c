@@ -140,6 +140,7 @@ seat_leave(Seat *seat)
 {
 	ClientEnv *env = seat->client->env;
 	bool	   plain = seat->member.group->plain;
+	bool	   durable = seat->rights.durable;
 	char	   name[GROUP_NAME_MAX + 1];
 	Seat	 **link = &seat->client->seats;
 
@@ -156,6 +157,9 @@ seat_leave(Seat *seat)
 		link = &(*link)->next;
 	*link = seat->next;
 	drop_held(seat);
+	resume_end(seat->resume);
+	if (durable)
+		stream_unuse(streams_find(env->streams, slice_of(name)));
 	free(seat->waiting_id);
 	free(seat);
 }
@@ -234,7 +238,8 @@ seat_deliver(Seat *seat, Frame *frame, uint64_t now_ms)
 {
 	Client *client = seat->client;
 
-	if (client->state != CLIENT_OPEN || client->doomed || !seat->open)
+	if (client->state != CLIENT_OPEN || client->doomed || !seat->open ||
+		seat->resume != NULL)
 		return;
 	client->delivered += frame->count;
 	if (seat->check != SEAT_SURE)

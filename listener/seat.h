@@ -16,9 +16,9 @@
 #include "frame.h"
 #include "hub.h"
 #include "outbox.h"
+#include "resume.h"
 
 typedef struct Client Client;
-typedef struct Seat	  Seat;
 
 typedef enum SeatCheck
 {
@@ -33,18 +33,22 @@ typedef struct SeatRights
 	bool may_send;
 	bool plain;	   /* fed by NOTIFY on a channel of its name, too */
 	bool presence; /* its members' coming and going is told */
+	bool durable;  /* its messages are kept: it uses a stream */
 } SeatRights;
 
 struct Seat
 {
-	HubMember  member;
-	Client	  *client;
-	Seat	  *next;	   /* of the same client */
-	Outbox	  *held;	   /* what waits for an answer; NULL: nothing */
-	char	  *waiting_id; /* usher.v1, not open: what to answer with */
-	uint8_t	   check;	   /* SeatCheck */
-	bool	   open;	   /* false while the plain channel is LISTENed to */
-	bool	   since;	   /* usher.v1: the client had said what it saw last */
+	HubMember member;
+	Client	 *client;
+	Seat	 *next;		  /* of the same client */
+	Outbox	 *held;		  /* what waits for an answer; NULL: nothing */
+	char	 *waiting_id; /* usher.v1, not open: what to answer with */
+	Resume	 *resume;	  /* durable: it is told what it missed, and gets
+						   * nothing else; NULL: it gets all */
+	uint8_t check;		  /* SeatCheck */
+	bool	open;		  /* false while the plain channel is LISTENed to, or
+						   * the stream looked up */
+	bool	   since;	  /* usher.v1: the client had said what it saw last */
 	SeatRights rights;
 };
 

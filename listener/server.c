@@ -7,6 +7,7 @@
  *
  *	 feed_turn		   revocations, then messages, as far as they were read
  *	 fanout_flush	   one write per member of each group that got any
+ *	 durable_pump	   what those who came back have missed
  *	 reception_close_doomed  those whose queue ran over
  *	 recheck_pump	   questions about those already seated
  *	 client_reap	   free those whose connection is gone
@@ -28,6 +29,7 @@
 #include "client.h"
 #include "conversation.h"
 #include "credentials.h"
+#include "durable.h"
 #include "fanout.h"
 #include "log.h"
 #include "pglink.h"
@@ -60,7 +62,25 @@ on_message(void *arg, Slice group, FeedType type, Slice payload)
 {
 	Server *server = arg;
 
-	fanout_add(&server->env, group, type, payload);
+	fanout_add(&server->env, group, NULL, type, payload);
+}
+
+static void
+on_durable(void *arg, Slice group, const Position *position, FeedType type,
+		   Slice payload)
+{
+	Server *server = arg;
+
+	durable_on_message(&server->env, group, position, type, payload);
+}
+
+static void
+on_overrun(void *arg)
+{
+	Server *server = arg;
+
+	log_info("feed: too many durable messages at once; asking for each group");
+	durable_on_overrun(&server->env);
 }
 
 static void
@@ -192,6 +212,7 @@ on_feed_ready(void *arg, bool after_gap)
 		log_info("feed: rechecking %zu connections", server->env.count);
 		recheck_everybody(&server->env);
 	}
+	durable_on_feed_ready(&server->env);
 	admission_on_feed_ready(&server->env);
 }
 
@@ -211,6 +232,8 @@ on_listening(void *arg, Slice group, bool ok)
 
 static const FeedHandler feed_handler = {
 	.on_message = on_message,
+	.on_durable = on_durable,
+	.on_overrun = on_overrun,
 	.on_revoke = on_revoke,
 	.on_kick = on_kick,
 	.on_policy = on_policy,
@@ -241,6 +264,7 @@ on_turn(void *arg)
 
 	feed_turn(env->feed);
 	fanout_flush(env);
+	durable_pump(env);
 	reception_close_doomed(env);
 	recheck_pump(env);
 	client_reap(env);
@@ -334,6 +358,7 @@ on_reload_signal(void *arg, int signum)
 	*server->config = fresh;
 	log_set_level(fresh.log_level);
 	calls_set_max_pending(env->calls, fresh.max_pending_calls);
+	streams_set_max_bytes(env->streams, fresh.recent_bytes);
 	feed_set_canary_interval(env->feed, fresh.canary_interval_ms);
 	if (!transport_reload_tls(env->transport, fresh.tls_certificate,
 							  fresh.tls_key, error, sizeof(error)))
@@ -407,13 +432,16 @@ start(Server *server, char *error, size_t error_cap)
 	env->config = config;
 	env->requests.end = &env->requests.first;
 	env->rechecks.end = &env->rechecks.first;
+	TAILQ_INIT(&env->resumes);
+	env->on_seat_decided = admission_settle_seat;
 	env->on_message[CLIENT_RAW] = raw_on_message;
 	env->on_message[CLIENT_V1] = conversation_on_message;
 	env->loop = loop_create();
 	env->hub = hub_create();
 	env->roster = roster_create();
+	env->streams = streams_create(config->recent_bytes, env);
 	if (env->loop == NULL || env->hub == NULL || env->roster == NULL ||
-		!name_listener(env))
+		env->streams == NULL || !name_listener(env))
 		return false;
 	/* First of all: whoever is told that we listen may ask us to stop. */
 	if (!loop_on_signal(env->loop, SIGTERM, on_stop_signal, server) ||
@@ -461,6 +489,7 @@ stop(Server *server)
 	transport_destroy(env->transport);
 	hub_destroy(env->hub);
 	roster_destroy(env->roster);
+	streams_destroy(env->streams);
 	limit_table_fini(&env->users);
 	limit_table_fini(&env->addresses);
 	loop_destroy(env->loop);

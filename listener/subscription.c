@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "allowance.h"
+#include "durable.h"
 #include "log.h"
 #include "principal.h"
 #include "refusal.h"
@@ -17,16 +18,34 @@
 
 /* ---- seats --------------------------------------------------------------- */
 
+static void
+say_subscribed(const Seat *seat, const char *id, const Position *position,
+			   bool since, bool recovered)
+{
+	ProtocolText	   text = {0};
+	ProtocolSubscribed subscribed = {
+		.group = seat_group(seat),
+		.may_send = seat->rights.may_send,
+		.presence = seat->rights.presence,
+		.position = position,
+		.since = since,
+		.recovered = recovered,
+	};
+
+	protocol_write_subscribed(&text, id, &subscribed);
+	client_say(seat->client, &text);
+}
+
 void
 subscription_open_seat(Seat *seat)
 {
-	ProtocolText text = {0};
+	const Resume *resume = seat->resume;
 
-	protocol_write_subscribed(&text, seat->waiting_id ? seat->waiting_id : "",
-							  seat_group(seat), seat->rights.may_send,
-							  seat->rights.presence, seat->since);
-	client_say(seat->client, &text);
+	say_subscribed(seat, seat->waiting_id ? seat->waiting_id : "",
+				   resume != NULL ? &resume->last : NULL, seat->since,
+				   resume != NULL && !resume->lost);
 	seat_open(seat);
+	durable_begin(seat);
 }
 
 static void
@@ -93,7 +112,7 @@ refuse_groups(Client *client, const Request *request, const char *reason)
 }
 
 static void
-seat_one(Client *client, const char *id, Slice group, bool since,
+seat_one(Client *client, const char *id, Slice group, const RequestGroup *asked,
 		 const GroupVerdict *verdict)
 {
 	const char *reason = NULL;
@@ -101,6 +120,7 @@ seat_one(Client *client, const char *id, Slice group, bool since,
 		 .may_send = verdict->may_send,
 		 .plain = verdict->plain,
 		 .presence = verdict->presence,
+		 .durable = verdict->durable,
 	 };
 	Seat *seat = NULL;
 
@@ -114,9 +134,11 @@ seat_one(Client *client, const char *id, Slice group, bool since,
 		request_say_error(client, id, group, reason, NULL, 0);
 		return;
 	}
-	seat->since = since;
+	seat->since = asked->since;
 	seat->waiting_id = strdup(id);
-	if (!seat_must_listen(seat))
+	if (rights.durable)
+		durable_enter(seat, asked->since, &asked->position);
+	else if (!seat_must_listen(seat))
 		subscription_open_seat(seat);
 }
 
@@ -177,7 +199,7 @@ on_groups(void *arg, const GroupsAnswer *answer)
 		for (size_t i = 0; request_next_name(&names, &name) &&
 						   answers_next_verdict(&rest, &verdict);
 			 i++)
-			seat_one(client, request_id(request), name, request->since[i],
+			seat_one(client, request_id(request), name, &request->asked[i],
 					 &verdict);
 	free(request);
 }
@@ -193,11 +215,13 @@ must_ask(Client *client, const Request *request, const ProtocolGroup *group)
 
 	if (seat != NULL && seat->open)
 	{
-		ProtocolText text = {0};
+		const Stream *stream = seat->rights.durable
+								   ? streams_find(client->env->streams, name)
+								   : NULL;
 
-		protocol_write_subscribed(&text, id, name, seat->rights.may_send,
-								  seat->rights.presence, group->since);
-		client_say(client, &text);
+		/* It goes on where it is: nothing that was asked for is recovered. */
+		say_subscribed(seat, id, stream != NULL ? &stream->last : NULL,
+					   group->since, false);
 		return false;
 	}
 	if (is_pending(client, name) || request_names(request, name))

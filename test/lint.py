@@ -13,15 +13,15 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 # Rooms of the listener, from the foundations up.  A file includes only headers
 # of rooms named before its own.
 LISTENER = """common log hashing digest frame wheel http websocket cookie origin
-credentials notice inbox plain revocations failure limits outbox hub configtext
+credentials position notice inbox plain revocations failure limits outbox hub configtext
 config refusal protocol
 handshake loop tls transport acceptor
-pglink answers calls feed roster client allowance principal inbound raw request subscription conversation
-response pages exchange admission reception recheck fanout report server main""".split()
+pglink answers calls feed lines stream encoding roster client allowance principal fanout replay durable inbound raw request subscription conversation
+response pages exchange admission reception recheck report server main""".split()
 
 # Rooms that are the inside of another one.
 INSIDE = {"configtable": "config", "questions": "calls", "seat": "client",
-          "inflight": "client"}
+          "inflight": "client", "resume": "client"}
 
 # Each foreign library has one room (two for OpenSSL: digests and TLS).
 FOREIGN = {

@@ -41,10 +41,10 @@ export interface Options {
 	WebSocket?: new (url: string, protocols: string[]) => WebSocketLike;
 }
 
-/** Where a durable group was left; groups of this version are ephemeral. */
+/** A message of a durable group: what came up to it has been seen. */
 export interface Position {
 	seq: number;
-	tag?: string;
+	tag: string;
 }
 
 export interface Message<T = unknown> {
@@ -60,6 +60,10 @@ export interface Subscribed {
 	/** Whether the client may send, as of now. */
 	send: boolean;
 	presence: boolean;
+	/** Of a durable group: its last message as of now. */
+	seq?: number;
+	tag?: string;
+	/** If it was said what was seen last: whether what followed comes now. */
 	recovered?: boolean;
 }
 
@@ -127,7 +131,7 @@ export interface Usher {
 	readonly state: State;
 	/** Resolved when it is closed for good: with the error, or undefined after close(). */
 	readonly closed: Promise<UsherError | undefined>;
-	/** Throws an UsherError when closed, or when no group can have this name. */
+	/** Throws an UsherError when closed. */
 	subscribe<T = any>(
 		group: string,
 		callback?: ((data: T, message: Message<T>) => void) | null,
@@ -145,7 +149,10 @@ export interface Usher {
 	/** Something that is tried again, or the end. */
 	on(event: "error", listener: (error: UsherError) => void): Off;
 	on(event: "expiring", listener: (message: { in: number; expires_at: string }) => void): Off;
-	/** A group is entered again: what was sent meanwhile may be missing. */
+	/**
+	 * A group is entered again; or the history of a durable one has changed.
+	 * Unless recovered, what was sent meanwhile may be missing.
+	 */
 	on(
 		event: "resume",
 		listener: (about: { group: string; recovered?: boolean }) => void,

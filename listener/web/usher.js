@@ -202,8 +202,10 @@ function connect(
 	};
 
 	const receive = (message) => {
-		const { id, type, group: name, code } = message;
+		const { id, type, group: name, code, seq, tag, recovered } = message;
 		const group = groups.get(name);
+		// Where to go on from.  What is recovered is still to come.
+		if (group && seq >= 0 && !recovered) group.since = { seq, tag };
 		if (code && !name) notice = message;
 		if (!answers.get(id)?.(message)) answers.delete(id);
 		// What comes while we leave is about a membership that nobody wants.
@@ -414,11 +416,11 @@ function connect(
 			timer = setTimeout(renew, notBefore - now());
 		},
 		message(message, group) {
-			let { seq, tag, format = "json", data } = message;
-			if (seq >= 0) group.since = { seq, tag };
+			let { format = "json", data } = message;
 			if (format === "binary") data = fromBase64(data);
 			tell(group, "message", data, { ...message, format, data });
 		},
+		reset: (message) => emit("resume", message),
 		unsubscribed: (message, group) => expel(group, new UsherError(message)),
 		join: onPresence,
 		leave: onPresence,
@@ -435,8 +437,6 @@ function connect(
 
 	const subscribe = (name, callback, { since } = {}) => {
 		if (state === CLOSED) throw trouble(1000, CLOSED);
-		// In one message with others it would be refused with all of them.
-		if (!/^[\w.-]{1,99}$/.test(name)) throw trouble(4400, "invalid_group");
 		const [onEvent, emitTo] = createEvents();
 		const group = groups.get(name) ?? { name, state: OUT, subs: new Set() };
 		let ending;

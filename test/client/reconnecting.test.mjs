@@ -93,6 +93,56 @@ test("all groups are entered again in one message, with where they were left", a
 	]);
 });
 
+/* A group whose messages are numbered. */
+const durable = (group, seq, recovered) => ({
+	type: "subscribed", group, send: true, presence: false, seq, tag: `tag${seq}`, recovered,
+});
+
+const enters = (server, said) => {
+	server.rules = [];
+	server.answer("subscribe", (message, peer) => {
+		peer.groups.add(said.group);
+		return said;
+	});
+};
+
+test("a durable group is entered again where it was left, also without a message", async (t) => {
+	const { server, usher } = await scene(t);
+	enters(server, durable("app_1", 7));
+	await usher.subscribe("app_1").ready;
+	enters(server, durable("app_1", 9, true));
+	const about = record(usher, "resume");
+	server.peer.cut();
+	await once(usher, "resume");
+	server.peer.say({ type: "message", group: "app_1", data: 1, seq: 8, tag: "tag8" });
+	await usher.send("app_1", 1);
+	enters(server, durable("app_1", 12, false));
+	server.peer.cut();
+	await once(usher, "resume");
+	server.peer.cut();
+	await once(usher, "resume");
+	assert.deepEqual(
+		server.got("subscribe").map((one) => one.groups[0].since?.seq),
+		[undefined, 7, 8, 12],
+	);
+	assert.deepEqual(about.map((one) => one.recovered), [true, false, false]);
+});
+
+test("a history that has changed is told, and gone on from", async (t) => {
+	const { server, usher } = await scene(t);
+	enters(server, durable("app_1", 7));
+	await usher.subscribe("app_1").ready;
+	const about = record(usher, "resume");
+	server.peer.say({ type: "reset", group: "app_1", seq: 3, tag: "new3", recovered: false });
+	await usher.send("app_1", 1);
+	assert.deepEqual(about.map((one) => [one.group, one.recovered]), [["app_1", false]]);
+	server.peer.cut();
+	await once(usher, "resume");
+	assert.deepEqual(server.got("subscribe").at(-1).groups, [
+		{ group: "app_1", since: { seq: 3, tag: "new3" } },
+	]);
+});
+
 test("what is unsubscribed while there is no connection is not entered again", async (t) => {
 	const { server, usher } = await scene(t);
 	const [one, two] = [usher.subscribe("app_1"), usher.subscribe("app_2")];

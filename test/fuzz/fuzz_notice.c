@@ -161,6 +161,16 @@ check_line(NoticeAssembly *assembly, Slice line, size_t *expected)
 		case NOTICE_LEFT:
 			MUST(notice_is_group(notice.key) && notice.payload.len > 0);
 			return;
+		case NOTICE_DURABLE:
+			MUST(notice_is_group(notice.groups));
+			MUST(strlen(notice.position.tag) == POSITION_TAG_LEN);
+			if (notice.type == NOTICE_BASE64)
+				check_base64(notice.payload);
+			return;
+		case NOTICE_HEAD:
+			MUST(strlen(notice.position.tag) == POSITION_TAG_LEN);
+			return;
+		case NOTICE_BELL: MUST(line.len == 1); return;
 		case NOTICE_RECHECK_GROUP:
 		case NOTICE_POLICY: MUST(notice_is_group(notice.key)); return;
 	}

@@ -70,7 +70,7 @@ check_data(void)
 	char		*again;
 	size_t		 len;
 
-	protocol_write_message(&text, slice_of(request.groups[0].name),
+	protocol_write_message(&text, slice_of(request.groups[0].name), NULL,
 						   request.format, request.data);
 	data = member_of(&text, "data");
 	MUST(data.type != JSON_ABSENT);

@@ -147,7 +147,7 @@ class Usherd:
         return f"{scheme}://127.0.0.1:{self.port}/ws/{group}{query}"
 
     def connect(self, group, token=None, session_key=None, headers=(),
-                **kwargs):
+                query="", **kwargs):
         """A Client in group; the token goes into the Authorization header,
         as Django REST Framework has it."""
         # The demo does without python3-websockets.
@@ -156,7 +156,7 @@ class Usherd:
                        else headers)
         if token is not None:
             headers.append(("Authorization", f"Token {token}"))
-        return Client(self.url(group, session_key), headers, **kwargs)
+        return Client(self.url(group, session_key) + query, headers, **kwargs)
 
     @property
     def origin(self):

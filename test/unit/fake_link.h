@@ -286,14 +286,18 @@ fake_hand_out(PgLink *link, const PgAnswer *answer)
 
 /* Answer the oldest request with one row of these columns. */
 __attribute__((unused)) static void
-fake_answer(PgLink *link, const char *const *values, int columns)
+fake_answer_rows(PgLink *link, const char *const *values, int rows, int columns)
 {
-	PgAnswer answer = {.ok = true,
-					   .rows = columns > 0 ? 1 : 0,
-					   .columns = columns,
-					   .values = values};
+	PgAnswer answer = {
+		.ok = true, .rows = rows, .columns = columns, .values = values};
 
 	fake_hand_out(link, &answer);
+}
+
+__attribute__((unused)) static void
+fake_answer(PgLink *link, const char *const *values, int columns)
+{
+	fake_answer_rows(link, values, columns > 0 ? 1 : 0, columns);
 }
 
 __attribute__((unused)) static void

@@ -11,19 +11,19 @@ row(const char *const *values, int columns)
 
 TEST(an_admission_is_read_column_by_column)
 {
-	static const char *const values[] = {"t",		NULL,	"42",	"ann",
-										 "session", "c0ff", "1ssu", "1500",
-										 "t",		"f",	"t",	"t"};
-	PgAnswer				 rows = row(values, 12);
-	CallAnswer				 answer;
-	const AdmitAnswer		*admission = &answer.admission;
+	static const char *const values[] = {
+		"t",	NULL, "42", "ann", "session", "c0ff", "1ssu",
+		"1500", "t",  "f",	"t",   "t",		  "t"};
+	PgAnswer		   rows = row(values, 13);
+	CallAnswer		   answer;
+	const AdmitAnswer *admission = &answer.admission;
 
 	if (!CHECK(answers_read(&answer, CALL_ADMIT, &rows)))
 		return;
 	CHECK_INT(answer.shape, SHAPE_ADMISSION);
 	CHECK_INT(admission->status, CALL_OK);
 	CHECK(admission->valid && admission->may_join && !admission->may_send &&
-		  admission->plain && admission->presence);
+		  admission->plain && admission->presence && admission->durable);
 	CHECK(admission->reason == NULL);
 	CHECK_STR(admission->user_id, "42");
 	CHECK_STR(admission->username, "ann");
@@ -35,8 +35,8 @@ TEST(an_admission_is_read_column_by_column)
 
 TEST(never_expiring_is_null_and_a_past_expiry_is_now)
 {
-	const char *values[12] = {"t"};
-	PgAnswer	rows = row(values, 12);
+	const char *values[13] = {"t"};
+	PgAnswer	rows = row(values, 13);
 	CallAnswer	answer;
 
 	CHECK(answers_read(&answer, CALL_RECHECK, &rows));
@@ -48,8 +48,8 @@ TEST(never_expiring_is_null_and_a_past_expiry_is_now)
 
 TEST(null_and_false_are_both_no)
 {
-	const char		  *values[12] = {NULL, "unknown_token"};
-	PgAnswer		   rows = row(values, 12);
+	const char		  *values[13] = {NULL, "unknown_token"};
+	PgAnswer		   rows = row(values, 13);
 	CallAnswer		   answer;
 	const AdmitAnswer *admission = &answer.admission;
 
@@ -75,7 +75,7 @@ TEST(a_receipt_is_read_column_by_column)
 
 TEST(verdicts_come_in_order_each_refusal_with_its_reason)
 {
-	static const char *const values[] = {"t", NULL, "500", "30f0",
+	static const char *const values[] = {"t", NULL, "500", "30fj0",
 										 "not_allowed unknown_group"};
 	PgAnswer				 rows = row(values, 5);
 	CallAnswer				 answer;
@@ -94,7 +94,10 @@ TEST(verdicts_come_in_order_each_refusal_with_its_reason)
 	CHECK_STR(verdict.reason, "not_allowed");
 	CHECK(answers_next_verdict(&answer.groups, &verdict));
 	CHECK(verdict.may_join && verdict.may_send && verdict.plain &&
-		  verdict.presence);
+		  verdict.presence && !verdict.durable);
+	CHECK(answers_next_verdict(&answer.groups, &verdict));
+	CHECK(verdict.may_join && verdict.may_send && !verdict.plain &&
+		  !verdict.presence && verdict.durable);
 	CHECK(answers_next_verdict(&answer.groups, &verdict));
 	CHECK_STR(verdict.reason, "unknown_group");
 	CHECK(!answers_next_verdict(&answer.groups, &verdict));
@@ -157,7 +160,7 @@ TEST(an_answer_of_another_form_is_refused)
 	static const CallVerb	 verbs[] = {CALL_ADMIT,	  CALL_ADMIT_GROUPS,
 										CALL_RECEIVE, CALL_EXCHANGE,
 										CALL_REPORT,  CALL_PRESENCE};
-	static const int		 columns[] = {12, 5, 2, 6, 2, 1};
+	static const int		 columns[] = {13, 5, 2, 6, 2, 1};
 	CallAnswer				 answer;
 
 	for (size_t i = 0; i < lengthof(verbs); i++)

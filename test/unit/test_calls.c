@@ -90,14 +90,14 @@ receive(uint64_t key, const char *payload)
 	return call;
 }
 
-static const char *const admitted[] = {"t",	 NULL, "1", "ann", "token", "c",
-									   NULL, NULL, "t", "t",   "f",		"f"};
+static const char *const admitted[] = {
+	"t", NULL, "1", "ann", "token", "c", NULL, NULL, "t", "t", "f", "f", "f"};
 static const char *const accepted[] = {"t", NULL};
 
 static void
 answer_admit(size_t link)
 {
-	fake_answer(fake_links[link], admitted, 12);
+	fake_answer(fake_links[link], admitted, 13);
 }
 
 static void
@@ -149,13 +149,13 @@ TEST(every_function_gets_its_arguments_and_null_stays_null)
 
 TEST(a_refused_credential_is_an_answer_and_not_an_error)
 {
-	const char *values[12] = {"f", "unknown_token"};
+	const char *values[13] = {"f", "unknown_token"};
 
 	begin(1, 100);
 	fake_up(fake_links[0]);
 	(void) admit("token", "k1");
 	fake_turn();
-	fake_answer(fake_links[0], values, 12);
+	fake_answer(fake_links[0], values, 13);
 	CHECK_STR(answers(), "k1:unknown_token ");
 	calls_destroy(calls);
 }

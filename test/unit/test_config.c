@@ -880,6 +880,8 @@ TEST(help_names_every_setting_in_lines_of_at_most_79_columns)
 										"max_connections_per_user",
 										"max_connections_per_address",
 										"queue_bytes",
+										"recent_bytes",
+										"resume_limit",
 										"queue_age",
 										"ping_interval",
 										"ping_timeout",

@@ -1,6 +1,8 @@
 /*
  * The feed over a link that comes and goes: how it becomes ready, what it hands
  * out, what it notices when the server is silent.
+ *
+ * Long because each thing that comes over the connection needs its test.
  */
 #include "check.h"
 #include "fake_link.h"
@@ -95,6 +97,26 @@ on_presence(void *arg, Slice group, bool joined, Slice user)
 }
 
 static void
+on_durable(void *arg, Slice group, const Position *position, FeedType type,
+		   Slice payload)
+{
+	(void) arg;
+	note("%.*s-%llu.%s%s%.*s ", (int) group.len, group.ptr,
+		 (unsigned long long) position->seq, position->tag,
+		 type == FEED_TEXT	 ? "="
+		 : type == FEED_JSON ? ":"
+							 : "#",
+		 (int) payload.len, payload.ptr);
+}
+
+static void
+on_overrun(void *arg)
+{
+	(void) arg;
+	note("overrun ");
+}
+
+static void
 on_ready(void *arg, bool after_gap)
 {
 	(void) arg;
@@ -124,6 +146,8 @@ static const FeedHandler handler = {
 	.on_recheck_group = on_recheck_group,
 	.on_recheck_user = on_recheck_user,
 	.on_presence = on_presence,
+	.on_durable = on_durable,
+	.on_overrun = on_overrun,
 	.on_ready = on_ready,
 	.on_down = on_down,
 	.on_listening = on_listening,
@@ -144,6 +168,32 @@ slice(const char *text)
 
 static const char *const start_row[] = {"usher_secret", "1.0", "1048576"};
 static const char *const canary_row[] = {"0.25"};
+static const char *const fetch_row[] = {"@ 1:1:"};
+
+/* Answer whatever is fetched, as if nothing had been committed. */
+static void
+settle(void)
+{
+	while (fake_waiting(link_up) > 0 &&
+		   strncmp(fake_request(link_up, 0), "SELECT usher.fetch", 18) == 0)
+		fake_answer(link_up, fetch_row, 1);
+}
+
+static void
+turn(void)
+{
+	fake_turn();
+	if (feed != NULL && link_up->up)
+		settle();
+}
+
+static void
+pass(uint64_t ms)
+{
+	fake_pass(ms);
+	if (feed != NULL && link_up->up)
+		settle();
+}
 
 static void
 begin(void)
@@ -161,9 +211,13 @@ begin(void)
 static void
 echo_canary(void)
 {
-	const char *request = fake_request(link_up, 0);
-	const char *open = strchr(request, '(');
+	const char *request;
+	const char *open;
 	char		line[80];
+
+	settle();
+	request = fake_request(link_up, 0);
+	open = strchr(request, '(');
 
 	if (!CHECK(strncmp(request, "SELECT usher.canary", 19) == 0) ||
 		!CHECK(open != NULL) || !CHECK((open = strrchr(request, '(')) != NULL))
@@ -171,6 +225,7 @@ echo_canary(void)
 	snprintf(line, sizeof(line), "? %.*s", (int) strlen(open) - 2, open + 1);
 	fake_answer(link_up, canary_row, 1);
 	fake_notify(link_up, "usher_secret", line);
+	settle();
 }
 
 static void
@@ -188,7 +243,7 @@ become_ready(void)
 	answer_start();
 	fake_answer(link_up, NULL, 0);
 	echo_canary();
-	fake_turn();
+	turn();
 }
 
 TEST(it_is_ready_when_it_has_heard_itself_and_not_before)
@@ -233,12 +288,100 @@ TEST(revocations_of_a_turn_are_handed_out_before_its_messages)
 	fake_notify(link_up, "usher_secret", "q 13 g app_1");
 	fake_notify(link_up, "usher_secret", "q 14 u eve");
 	CHECK_STR(said(), "");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "revoke-u-bob revoke-c-c0ff revoke-k-token revoke-a- "
 					  "kick-app_1-bob policy-app sooner-c7 "
 					  "group-app_1 user-eve "
 					  "app_1=hello app_2=hello app_1:{\"a\": 1} app_1#foo "
 					  "joined-app_1-{} left-app_1-{} ");
+	feed_destroy(feed);
+}
+
+TEST(a_bell_fetches_and_what_is_fetched_comes_behind_revocations)
+{
+	static const char *const rows[] = {"@ 5:9:7",
+									   "d 3 00000000000000ab j app_1 {}",
+									   "d 4 00000000000000ac b app_1 Zm9v"};
+
+	begin();
+	become_ready();
+	(void) said();
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	CHECK_STR(fake_request(link_up, 0), "SELECT usher.fetch($1::text)(1:1:)");
+	fake_notify(link_up, "usher_secret", "r 4 u bob");
+	fake_answer_rows(link_up, rows, 3, 1);
+	fake_turn();
+	CHECK_STR(said(), "revoke-u-bob app_1-3.00000000000000ab:{} "
+					  "app_1-4.00000000000000ac#foo ");
+	CHECK_INT(fake_waiting(link_up), 0);
+	/* the next one begins where this one ended */
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	CHECK_STR(fake_request(link_up, 0), "SELECT usher.fetch($1::text)(5:9:7)");
+	settle();
+	feed_destroy(feed);
+}
+
+TEST(bells_during_a_fetch_make_one_more)
+{
+	begin();
+	become_ready();
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	fake_notify(link_up, "usher_secret", "b");
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	CHECK_INT(fake_waiting(link_up), 1);
+	fake_answer(link_up, fetch_row, 1);
+	fake_turn();
+	CHECK_INT(fake_waiting(link_up), 1);
+	fake_answer(link_up, fetch_row, 1);
+	fake_turn();
+	CHECK_INT(fake_waiting(link_up), 0);
+	feed_destroy(feed);
+}
+
+TEST(without_a_bell_it_fetches_once_a_second)
+{
+	begin();
+	become_ready();
+	fake_pass(900);
+	CHECK_INT(fake_waiting(link_up), 0);
+	fake_pass(200);
+	CHECK_STR(fake_request(link_up, 0), "SELECT usher.fetch($1::text)(1:1:)");
+	settle();
+	feed_destroy(feed);
+}
+
+TEST(too_much_at_once_is_said_and_it_goes_on_from_there)
+{
+	static const char *const row[] = {"! 5:9:"};
+
+	begin();
+	become_ready();
+	(void) said();
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	fake_answer(link_up, row, 1);
+	fake_turn();
+	CHECK_STR(said(), "overrun ");
+	fake_pass(1100);
+	CHECK_STR(fake_request(link_up, 0), "SELECT usher.fetch($1::text)(5:9:)");
+	settle();
+	feed_destroy(feed);
+}
+
+TEST(an_answer_without_a_position_ends_the_connection)
+{
+	static const char *const row[] = {"nonsense"};
+
+	begin();
+	become_ready();
+	fake_notify(link_up, "usher_secret", "b");
+	fake_turn();
+	fake_answer(link_up, row, 1);
+	CHECK(link_up->failing);
 	feed_destroy(feed);
 }
 
@@ -248,14 +391,14 @@ TEST(notices_on_other_channels_are_not_believed)
 	become_ready();
 	(void) said();
 	feed_listen(feed, slice("app_1"));
-	fake_turn();
+	turn();
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "listening-app_1 ");
 	fake_notify(link_up, "app_1", "r 1 a");
 	fake_notify(link_up, "app_2", "nobody is here");
 	fake_notify(link_up, "usher_secre", "r 1 a");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "app_1=r 1 a ");
 	feed_destroy(feed);
 }
@@ -272,7 +415,7 @@ TEST(plain_channels_of_a_turn_are_listened_to_in_one_transaction)
 	feed_listen(feed, slice("a_1"));
 	feed_listen(feed, slice("a_2"));
 	CHECK_STR(said(), "");
-	fake_turn();
+	turn();
 	CHECK_STR(fake_request(link_up, 0), "LISTEN \"a_1\"; LISTEN \"a_2\"");
 	CHECK_STR(said(), "");
 
@@ -283,17 +426,17 @@ TEST(plain_channels_of_a_turn_are_listened_to_in_one_transaction)
 							  "012345678901234567890123",
 							  64});
 	feed_listen(feed, slice(name));
-	fake_turn();
+	turn();
 	CHECK_INT(fake_waiting(link_up), 1);
 	CHECK_STR(said(), "refused-0123456789012345678901234567890123456789"
 					  "012345678901234567890123 ");
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "listening-a_1 listening-a_2 ");
 	CHECK(strncmp(fake_request(link_up, 0), "LISTEN \"a_3\"; LISTEN \"nnn",
 				  25) == 0);
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	feed_destroy(feed);
 }
 
@@ -302,21 +445,21 @@ TEST(a_left_channel_is_unlistened_after_five_seconds_and_silent_at_once)
 	begin();
 	become_ready();
 	feed_listen(feed, slice("a_1"));
-	fake_turn();
+	turn();
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	(void) said();
 	feed_unlisten(feed, slice("a_1"));
 	fake_notify(link_up, "a_1", "x");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "");
-	fake_pass(1900);
+	pass(1900);
 	CHECK_INT(fake_waiting(link_up), 0);
-	fake_pass(200);
+	pass(200);
 	echo_canary();
-	fake_pass(2000);
+	pass(2000);
 	echo_canary();
-	fake_pass(1000);
+	pass(1000);
 	CHECK_STR(fake_request(link_up, 0), "UNLISTEN \"a_1\"");
 	feed_destroy(feed);
 }
@@ -326,16 +469,16 @@ TEST(after_a_lost_connection_everything_is_listened_to_before_ready)
 	begin();
 	become_ready();
 	feed_listen(feed, slice("a_1"));
-	fake_turn();
+	turn();
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	(void) said();
 
 	fake_down(link_up);
 	CHECK_STR(said(), "down ");
 	CHECK(!feed_health(feed).ready);
 	feed_listen(feed, slice("a_2")); /* meanwhile */
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "");
 
 	fake_up(link_up);
@@ -344,7 +487,7 @@ TEST(after_a_lost_connection_everything_is_listened_to_before_ready)
 	CHECK_STR(fake_request(link_up, 0), "LISTEN \"a_1\"; LISTEN \"a_2\"");
 	CHECK_STR(said(), "");
 	fake_answer(link_up, NULL, 0);
-	fake_turn();
+	turn();
 	CHECK(strstr(said(), "ready") == NULL);
 	echo_canary();
 	CHECK_STR(said(), "ready-after-gap ");
@@ -360,14 +503,14 @@ TEST(what_came_before_the_loss_is_still_handed_out_but_no_half_message)
 	fake_notify(link_up, "usher_secret", "m 1 t a whole");
 	fake_notify(link_up, "usher_secret", "c 2 1 2 t a half");
 	fake_down(link_up);
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "down a=whole ");
 	fake_up(link_up);
 	answer_start();
 	fake_answer(link_up, NULL, 0);
 	fake_notify(link_up, "usher_secret", "c 2 2 2 t - other");
 	echo_canary();
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "ready-after-gap ");
 	log_set_stream(NULL);
 	feed_destroy(feed);
@@ -382,13 +525,13 @@ TEST(a_new_connection_may_have_another_channel_and_the_old_one_is_forgotten)
 	fake_down(link_up);
 	fake_up(link_up);
 	fake_notify(link_up, "usher_secret", "r 1 a");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "ready down ");
 	fake_answer(link_up, other_row, 3);
 	CHECK_STR(fake_request(link_up, 0), "LISTEN \"usher_o\"\"ther\"");
 	fake_notify(link_up, "usher_secret", "r 1 a");
 	fake_notify(link_up, "usher_o\"ther", "r 2 u bob");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "revoke-u-bob ");
 	feed_destroy(feed);
 }
@@ -398,13 +541,13 @@ TEST(a_listen_that_was_lost_with_the_connection_does_not_block_others)
 	begin();
 	become_ready();
 	feed_listen(feed, slice("a_1"));
-	fake_turn();
+	turn();
 	CHECK_INT(fake_waiting(link_up), 1);
 	fake_down(link_up);
 	feed_unlisten(feed, slice("a_1"));
 	become_ready();
 	feed_listen(feed, slice("a_2"));
-	fake_turn();
+	turn();
 	CHECK_STR(fake_request(link_up, 0), "LISTEN \"a_2\"");
 	feed_destroy(feed);
 }
@@ -414,11 +557,11 @@ TEST(a_silent_server_is_given_up_after_two_intervals)
 	begin();
 	become_ready();
 	(void) said();
-	fake_pass(2100); /* the canary is sent */
+	pass(2100); /* the canary is sent */
 	CHECK_INT(fake_waiting(link_up), 1);
-	fake_pass(3700);
+	pass(3700);
 	CHECK(link_up->up);
-	fake_pass(500);
+	pass(500);
 	CHECK(!link_up->up);
 	CHECK(strstr(link_up->reason, "nothing heard") != NULL);
 	CHECK_STR(said(), "down ");
@@ -429,16 +572,17 @@ TEST(a_backlog_before_the_canary_is_a_sign_of_life)
 {
 	begin();
 	become_ready();
-	fake_pass(2100);
+	pass(2100);
 	for (int i = 0; i < 20; i++)
 	{
-		fake_pass(1000);
+		pass(1000);
 		fake_notify(link_up, "usher_secret", "m 1 t a x");
 	}
 	CHECK(link_up->up);
 	CHECK(feed_health(feed).canary_age_ms > 20000);
-	CHECK_INT(fake_waiting(link_up), 1); /* one canary at a time */
-	fake_pass(4100);
+	/* one canary at a time, and one fetch, which is behind it */
+	CHECK_INT(fake_waiting(link_up), 2);
+	pass(4100);
 	CHECK(!link_up->up);
 	feed_destroy(feed);
 }
@@ -449,13 +593,13 @@ TEST(canaries_follow_the_interval_and_a_new_one_counts_at_once)
 	become_ready();
 	for (int i = 0; i < 10; i++)
 	{
-		fake_pass(2040);
+		pass(2040);
 		CHECK_INT(fake_waiting(link_up), 1);
 		echo_canary();
 		CHECK_INT(feed_health(feed).canary_age_ms, 0);
 	}
 	feed_set_canary_interval(feed, 500);
-	fake_pass(540);
+	pass(540);
 	CHECK_INT(fake_waiting(link_up), 1);
 	feed_destroy(feed);
 }
@@ -464,9 +608,9 @@ TEST(a_set_up_that_hangs_is_given_up)
 {
 	begin();
 	fake_up(link_up);
-	fake_pass(9900);
+	pass(9900);
 	CHECK(link_up->up);
-	fake_pass(200);
+	pass(200);
 	CHECK(!link_up->up);
 	CHECK_STR(said(), ""); /* it never was ready */
 
@@ -474,7 +618,7 @@ TEST(a_set_up_that_hangs_is_given_up)
 	answer_start();
 	fake_answer(link_up, NULL, 0);
 	fake_answer(link_up, canary_row, 1); /* but no notification: a pooler */
-	fake_pass(10100);
+	pass(10100);
 	CHECK(!link_up->up);
 	feed_destroy(feed);
 }
@@ -485,17 +629,17 @@ TEST(an_error_in_any_answer_gives_the_connection_up)
 	fake_up(link_up);
 	fake_error(link_up, "42501");
 	CHECK_STR(link_up->reason, "42501");
-	fake_turn();
+	turn();
 	become_ready();
 	feed_listen(feed, slice("a_1"));
-	fake_turn();
+	turn();
 	fake_error(link_up, "53200");
 	CHECK_STR(link_up->reason, "53200");
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "ready down ");
 	feed_unlisten(feed, slice("a_1"));
 	become_ready();
-	fake_turn();
+	turn();
 	CHECK_STR(said(), "ready-after-gap ");
 	feed_destroy(feed);
 }
@@ -516,7 +660,7 @@ TEST(a_start_without_a_channel_is_refused)
 		fake_up(link_up);
 		fake_answer(link_up, rows[i], 3);
 		CHECK(!link_up->up);
-		fake_turn();
+		turn();
 	}
 	feed_destroy(feed);
 }
@@ -531,16 +675,16 @@ TEST(an_answer_older_than_a_revocation_is_found_out)
 	CHECK(!feed_revoked_since(feed, mark, "token", "bob", "c", NULL));
 	fake_notify(link_up, "usher_secret", "r 1 u bob");
 	CHECK(!feed_revoked_since(feed, mark, "token", "bob", "c", NULL));
-	fake_turn();
+	turn();
 	CHECK(feed_revoked_since(feed, mark, "token", "bob", "c", NULL));
 	CHECK(!feed_revoked_since(feed, mark, "token", "ann", "c", NULL));
 	CHECK(
 		!feed_revoked_since(feed, feed_mark(feed), "token", "bob", "c", NULL));
 	fake_notify(link_up, "usher_secret", "k 2 app_1 ann"); /* no revocation */
-	fake_turn();
+	turn();
 	CHECK(!feed_revoked_since(feed, mark, "token", "ann", "c", NULL));
 	fake_notify(link_up, "usher_secret", "p 3 app");
-	fake_turn();
+	turn();
 	CHECK(feed_revoked_since(feed, mark, "anonymous", NULL, NULL, NULL));
 	feed_destroy(feed);
 }
@@ -554,7 +698,7 @@ TEST(many_kicks_do_not_push_revocations_out_of_memory)
 	mark = feed_mark(feed);
 	for (int i = 0; i < 10001; i++)
 		fake_notify(link_up, "usher_secret", "k 1 app_1 bob");
-	fake_turn();
+	turn();
 	CHECK(!feed_revoked_since(feed, mark, "token", "ann", "c", NULL));
 	feed_destroy(feed);
 }

@@ -330,11 +330,14 @@ TEST(every_message_is_written_as_the_protocol_has_it)
 	check_written(&out, "type", "\"welcome\"", "user", "null", "username",
 				  "null", "kind", "\"anonymous\"", "expires_at", "null",
 				  "connection", "\"l.2\"", "protocol", "1", NULL);
-	protocol_write_subscribed(&out, "\"a\"", group, true, false, true);
+	protocol_write_subscribed(
+		&out, "\"a\"",
+		&(ProtocolSubscribed){.group = group, .may_send = true, .since = true});
 	check_written(&out, "type", "\"subscribed\"", "id", "\"a\"", "group",
 				  "\"app_7\"", "send", "true", "presence", "false", "recovered",
 				  "false", NULL);
-	protocol_write_subscribed(&out, "", group, false, true, false);
+	protocol_write_subscribed(
+		&out, "", &(ProtocolSubscribed){.group = group, .presence = true});
 	check_written(&out, "type", "\"subscribed\"", "group", "\"app_7\"", "send",
 				  "false", "presence", "true", NULL);
 	protocol_write_ok(&out, "1");
@@ -383,15 +386,16 @@ TEST(payloads_are_json_or_strings)
 	ProtocolText out = {0};
 	Slice		 group = {"g", 1};
 
-	protocol_write_message(&out, group, PROTOCOL_JSON, slice_of("[1,\"a\"]"));
+	protocol_write_message(&out, group, NULL, PROTOCOL_JSON,
+						   slice_of("[1,\"a\"]"));
 	check_written(&out, "type", "\"message\"", "group", "\"g\"", "data",
 				  "[1,\"a\"]", NULL);
-	protocol_write_message(&out, group, PROTOCOL_TEXT,
+	protocol_write_message(&out, group, NULL, PROTOCOL_TEXT,
 						   slice_of("a\"\\\n\r\t\x01\x1f/\xC3\xA9"));
 	check_written(&out, "type", "\"message\"", "group", "\"g\"", "format",
 				  "\"text\"", "data",
 				  "\"a\\\"\\\\\\n\\r\\t\\u0001\\u001F/\xC3\xA9\"", NULL);
-	protocol_write_message(&out, group, PROTOCOL_TEXT, SLICE_NONE);
+	protocol_write_message(&out, group, NULL, PROTOCOL_TEXT, SLICE_NONE);
 	check_written(&out, "type", "\"message\"", "group", "\"g\"", "format",
 				  "\"text\"", "data", "\"\"", NULL);
 	for (size_t len = 0; len < 5; len++)
@@ -399,7 +403,7 @@ TEST(payloads_are_json_or_strings)
 		static const char *const encoded[] = {"\"\"", "\"AA==\"", "\"AP8=\"",
 											  "\"AP+A\"", "\"AP+AAQ==\""};
 
-		protocol_write_message(&out, group, PROTOCOL_BINARY,
+		protocol_write_message(&out, group, NULL, PROTOCOL_BINARY,
 							   (Slice){"\0\xFF\x80\x01", len});
 		check_written(&out, "type", "\"message\"", "group", "\"g\"", "format",
 					  "\"binary\"", "data", encoded[len], NULL);
@@ -418,7 +422,7 @@ TEST(a_text_that_cannot_grow_becomes_empty_and_stays_so)
 		starved = false;
 		starve_after = allocations;
 		for (int i = 0; i < 3; i++)
-			protocol_write_message(&out, group, PROTOCOL_BINARY,
+			protocol_write_message(&out, group, NULL, PROTOCOL_BINARY,
 								   (Slice){long_data, sizeof(long_data)});
 		starve_after = -1;
 		CHECK(starved);
