@@ -25,6 +25,7 @@ class Usherd:
     """
 
     def __init__(self, database, port=None, log=None, **settings):
+        self.host = "127.0.0.1"
         self.port = port or free_port()
         self.folder = None if log else scratch_dir("usher-d-")
         self.log_path = Path(log) if log else self.folder / "usherd.log"
@@ -125,7 +126,7 @@ class Usherd:
 
     def get(self, path, method="GET", headers=None, deadline_s=5):
         """A plain HTTP request: Response(status, headers, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port,
+        connection = http.client.HTTPConnection(self.host, self.port,
                                                 timeout=deadline_s)
         try:
             connection.request(method, path, headers=headers or {})
