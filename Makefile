@@ -31,6 +31,16 @@ bench:
 	@$(MAKE) --no-print-directory all >/dev/null
 	@/usr/bin/python3 test/bench/bench.py
 
+# Durable groups under every kind of failure: SECONDS (300) from seed SEED (a
+# random one, printed), or SEEDS=10 one after another.  Network faults need
+# root.  The reports are left in build/torture.
+torture:
+	@test/deps.sh torture
+	@$(MAKE) --no-print-directory all >/dev/null
+	@exec /usr/bin/python3 test/torture/torture.py \
+		--seconds $(or $(SECONDS),300) --seeds $(or $(SEEDS),1) \
+		$(if $(SEED),--seed $(SEED)) $(TORTURE)
+
 # Each fuzz target for SECONDS (60).
 fuzz:
 	@test/deps.sh check
@@ -57,5 +67,5 @@ clean:
 	$(MAKE) -C listener clean PG_CONFIG=$(PG_CONFIG)
 	rm -rf build demo-data
 
-.PHONY: all demo check check-matrix bench fuzz install installcheck lint format \
-	clean
+.PHONY: all demo check check-matrix bench torture fuzz install installcheck \
+	lint format clean

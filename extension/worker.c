@@ -35,6 +35,10 @@
 /* A worker that nobody rings for ends after this. */
 #define IDLE_MS 30000
 
+/* At most one notification in this time: each costs every listener a look,
+ * which finds the more the longer it has waited. */
+#define REST_US 2000
+
 /* The launcher looks by itself this often: a worker may have broken down. */
 #define LOOK_MS 1000
 
@@ -229,6 +233,8 @@ usher_worker_main(Datum number)
 		rung |= pg_atomic_exchange_u64(&slot->rung, 0) > 0;
 		if (rung && !notify_listeners())
 			return;
+		if (rung)
+			pg_usleep(REST_US);
 		rung = false;
 		if ((wait_for_latch(IDLE_MS) & WL_TIMEOUT) != 0 &&
 			pg_atomic_read_u64(&slot->rung) == 0)

@@ -62,6 +62,10 @@ stage "more vectors through SQL" /usr/bin/python3 test/vectors/sql.py \
 stage "client in Node" test/client/run.sh
 USHERD=$PWD/build/usherd-asan \
 	stage "end to end" /usr/bin/python3 test/e2e/run.py
+stage "checker of the torture test" /usr/bin/python3 test/e2e/run.py \
+	test/torture/test_checker.py
+USHERD=$PWD/build/usherd-asan \
+	stage "torture, short" /usr/bin/python3 test/torture/torture.py --short
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh build|vectors|demo|bench|check - install missing Debian packages.
+# deps.sh build|vectors|demo|bench|torture|check - install missing Debian
+# packages.
 #
 # check contains all the others; bench needs what demo needs.  Says one line
 # when it installs something and nothing when all is there.  DEPS=skip leaves
@@ -15,6 +16,7 @@ vectors='libjansson-dev'
 demo='python3 python3-django python3-djangorestframework
 	python3-djangorestframework-simplejwt python3-psycopg2 python3-websockets
 	python3-cryptography'
+torture='iproute2'
 check='python3-django-channels libfaketime python3-pytest python3-selenium
 	chromium chromium-driver clang clang-format libclang-rt-14-dev openssl curl
 	valgrind nodejs node-ws node-typescript esbuild'
@@ -23,9 +25,10 @@ case ${1:-} in
 	build) wanted=$build ;;
 	vectors) wanted="$build $vectors" ;;
 	demo | bench) wanted="$build $demo" ;;
-	check) wanted="$build $vectors $demo $check" ;;
+	torture) wanted="$build $demo $torture" ;;
+	check) wanted="$build $vectors $demo $torture $check" ;;
 	*)
-		echo "usage: deps.sh build|vectors|demo|bench|check" >&2
+		echo "usage: deps.sh build|vectors|demo|bench|torture|check" >&2
 		exit 2
 		;;
 esac

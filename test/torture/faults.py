@@ -114,14 +114,19 @@ class Faults:
         return [kind for kind in self.kinds if not self.counts[kind]]
 
     def check_alive(self):
+        """Start a listener again that ended though nobody ended it."""
         for listener in self.listeners:
-            with self.locks[listener]:
+            if not self.locks[listener].acquire(blocking=False):
+                continue    # somebody is at it just now
+            try:
                 if not listener.is_running():
                     status = listener.process and listener.process.wait()
                     self.surprises.append(
-                        f"listener {listener.name} ended by itself with "
-                        f"{status}: {listener.log()[-3000:]}")
+                        f"{listener.name} ended by itself with {status}: "
+                        f"{listener.log()[-3000:]}")
                     listener.start(wait=False)
+            finally:
+                self.locks[listener].release()
 
     # ---- PostgreSQL -----------------------------------------------------
 

@@ -34,7 +34,7 @@ SETTLE_S = 90           # longer than clients.py takes to give up
 
 # Small and with everything in it, for make check.
 SHORT = {"seconds": 25, "publishers": 8, "groups": 20, "clients": 100,
-         "fault_every": 1.8, "rate": 30}
+         "fault_every": 1.6, "rate": 40}
 
 
 def arguments():
@@ -47,12 +47,12 @@ def arguments():
     add("--groups", type=int, default=50)
     add("--clients", type=int, default=500)
     add("--listeners", type=int, default=2)
-    add("--rate", type=float, default=40, help="transactions a second")
+    add("--rate", type=float, default=100, help="transactions a second")
     add("--doorbell", choices=(*DOORBELLS, "any"), default="any",
         help="any: the seed decides")
     add("--faults", type=lambda text: text.split(","), default=list(KINDS),
         help=f"of {', '.join(KINDS)}; or none")
-    add("--fault-every", type=float, default=4, help="seconds, on average")
+    add("--fault-every", type=float, default=3, help="seconds, on average")
     add("--report", type=Path, default=REPO / "build/torture")
     add("--keep-logs", action="store_true", help="also of a good run")
     add("--short", action="store_true", help=f"{SHORT}")
