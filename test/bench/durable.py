@@ -131,9 +131,9 @@ def publish_many(cluster, database, group, count):
 
 def resume(usherd, since, count, group):
     """Seconds until one client has been told that many messages."""
+    began = time.perf_counter()
     client = usherd.connect(group, token="0" * 40,
                             query=f"?since={since['seq']}.{since['tag']}")
-    began = time.perf_counter()
     for _ in range(count):
         client.receive()
     took = time.perf_counter() - began
@@ -203,9 +203,9 @@ def durable_figures(cluster, database, listener, row, cpu_seconds, options):
     keeper = usherd.connect("kept_resume", token="0" * 40)
     took = min(resume(usherd, since, 1000, "kept_resume") for _ in range(5))
     keeper.close()
-    row("resume of 1,000 messages from the database", f"{first * 1e3:.1f} ms",
+    row("connect and resume of 1,000 messages, from the database", f"{first * 1e3:.1f} ms",
         "100 ms", first <= 0.1)
-    row("the same again", f"{took * 1e3:.1f} ms", "100 ms", took <= 0.1)
+    row("the same from memory", f"{took * 1e3:.1f} ms", "100 ms", took <= 0.1)
     usherd.stop()
     usherd.remove()
     usherd = listener(cluster)
