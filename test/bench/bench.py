@@ -292,6 +292,7 @@ def main():
     parser.add_argument("--only-durable", action="store_true",
                         help="nothing but durable groups")
     parser.add_argument("--durable-seconds", type=int, default=3)
+    parser.add_argument("--retention-seconds", type=int, default=240)
     parser.add_argument("--durable-rounds", type=int, default=3)
     parser.add_argument("--only-auth", action="store_true",
                         help="nothing but authentications per second")

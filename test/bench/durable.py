@@ -179,6 +179,32 @@ def storm(cluster, database, usherd, clients, groups, missed, cpu_seconds):
     return took, cpu, stream_calls(cluster, database) - before
 
 
+def retention(cluster, database, listener, seconds):
+    """Sizes of the message table in MB while 1,000 messages a second come
+    and none is kept for longer than ten seconds."""
+    cluster.psql("SELECT usher.set_category('brief', durable => true, "
+                 "keep => '10 s', keep_messages => NULL)", database)
+    cluster.psql("TRUNCATE usher.message, usher.group_seq", database)
+    usherd = listener(cluster, purge_interval="1s")
+    script = cluster.folder / "brief.sql"
+    script.write_text(f"\\set g random(1, {GROUPS})\nSELECT usher."
+                      "broadcast_text('brief_' || :g, repeat('x', 100));\n")
+    os.chmod(script, 0o644)
+    load = subprocess.Popen(
+        [str(pgbench_path()), "-n", "-M", "prepared", "-c", "4", "-R", "1000",
+         "-T", str(seconds), "-f", str(script), cluster.conninfo(database)],
+        env={**os.environ, "PGOPTIONS": "-c usher.doorbell=worker"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sizes = []
+    while load.poll() is None:
+        time.sleep(seconds / 12)
+        sizes.append(int(cluster.psql(
+            "SELECT pg_total_relation_size('usher.message')", database)) / 1e6)
+    usherd.stop()
+    usherd.remove()
+    return sizes
+
+
 def durable_figures(cluster, database, listener, row, cpu_seconds, options):
     prepare(cluster, database)
     usherd = listener(cluster)
@@ -208,6 +234,12 @@ def durable_figures(cluster, database, listener, row, cpu_seconds, options):
     row("the same from memory", f"{took * 1e3:.1f} ms", "100 ms", took <= 0.1)
     usherd.stop()
     usherd.remove()
+    sizes = retention(cluster, database, listener, options.retention_seconds)
+    half = max(sizes[:len(sizes) // 2])
+    row(f"size of the message table after {options.retention_seconds // 2} "
+        f"and {options.retention_seconds} s of 1,000 messages a second, kept "
+        "for 10 s", f"{half:.1f} MB, {max(sizes):.1f} MB",
+        "no more than 1.5 times as large", max(sizes) <= 1.5 * half)
     usherd = listener(cluster)
     took, cpu, calls = storm(cluster, database, usherd, options.idle, 100, 50,
                              cpu_seconds)

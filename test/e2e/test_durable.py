@@ -406,6 +406,64 @@ def test_members_are_told_when_the_history_has_changed_meanwhile(
     assert reset["tag"]
 
 
+# ---- much at once, and other rules ----------------------------------------
+
+def test_more_than_a_fetch_shows_at_once_is_told_all_the_same(
+        start_usherd, db, kept, token):
+    usherd = start_usherd(queue_bytes="64MB")
+    with V1Client(usherd, token, deadline_s=60) as client:
+        client.subscribe(kept)
+        db("SELECT count(usher.broadcast(%s, i::text::jsonb))"
+           " FROM generate_series(1, 20500) AS i", kept)
+        assert data_of(receive(client, 20500)) == list(range(1, 20501))
+        usherd.wait_log("too many durable messages at once")
+        publish(db, kept, "live")
+        client.expect("message", seq=20501, data="live")
+
+
+def test_a_category_may_become_durable_and_stop_being_so_with_members_inside(
+        client, db, category):
+    group = f"{category}_1"
+    db.set_category(category, join="authenticated")
+    client.subscribe(group)
+    publish(db, group, 1)
+    assert "seq" not in client.expect("message", data=1)
+    db.set_category(category, join="authenticated", durable=True)
+    client.expect("reset", group=group, seq=0)
+    publish(db, group, 2)
+    client.expect("message", data=2, seq=1)
+    db.set_category(category, join="authenticated", durable=False)
+    client.alive()
+    publish(db, group, 3)
+    assert "seq" not in client.expect("message", data=3)
+
+
+def test_a_raw_member_of_a_category_that_becomes_durable_is_closed(
+        usherd, db, category, token):
+    """It cannot be told that something may be missing."""
+    group = f"{category}_1"
+    db.set_category(category, join="authenticated")
+    with usherd.connect(group, token) as client:
+        db.set_category(category, join="authenticated", durable=True)
+        close = client.wait_close()
+        assert (close.code, close.reason) == (4409, "history_changed")
+
+
+def test_presence_goes_on_while_a_member_is_told_what_was_missed(
+        usherd, db, category, token, make_token):
+    group = f"{category}_1"
+    db.set_category(category, join="authenticated", durable=True,
+                    presence=True)
+    publish(db, group, *range(50))
+    with V1Client(usherd, token) as client:
+        client.subscribe(group, since=START)
+        got = [client.receive_json() for _ in range(51)]
+        assert sorted({m["type"] for m in got}) == ["join", "message"]
+        with V1Client(usherd, make_token()) as other:
+            other.subscribe(group)
+            client.expect("join", group=group)
+
+
 # ---- raw ----------------------------------------------------------------
 
 def test_a_raw_client_is_told_what_followed_its_position(usherd, db, kept,
