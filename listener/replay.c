@@ -64,12 +64,13 @@ lose(Resume *resume, const Stream *stream)
 {
 	Seat *seat = resume->seat;
 
-	resume->lost = true;
+	resume->lost = !seat->open; /* to be said with the opening */
 	if (seat->open)
 	{
 		/* it was promised more */
 		resume->position = stream->last;
 		replay_say_reset(seat, &stream->last);
+		resume_queue(resume);
 	}
 	else if (seat->client->mode != CLIENT_V1)
 		resume->env->on_seat_decided(seat, "history_changed");
@@ -299,7 +300,6 @@ replay(Resume *resume)
 	if (resume->lost)
 	{
 		lose(resume, stream);
-		resume->lost = false;
 		return true;
 	}
 	switch (stream_find(stream, &resume->position))

@@ -318,6 +318,28 @@ def test_who_may_not_enter_any_more_is_not_told_what_was_missed(
     client.alive()
 
 
+def test_who_is_told_what_he_missed_while_that_is_removed_hears_of_the_hole(
+        start_usherd, db, sql, kept, token):
+    usherd = start_usherd(recent_bytes="1kB")
+    db("SELECT count(usher.broadcast_text(%s, repeat('x', 20000)))"
+       " FROM generate_series(1, 1500)", kept)
+    with V1Client(usherd, token, deadline_s=30) as client:
+        client.say("subscribe", id=1, group=kept, since=START)
+        # it does not read: thirty megabytes are in no buffer
+        time.sleep(1)
+        sql(f"DELETE FROM usher.message WHERE \"group\" = '{kept}'"
+            " AND seq < 1490")
+        assert client.expect("subscribed")["recovered"] is True
+        seen = []
+        while (message := client.receive_json())["type"] == "message":
+            seen.append(message["seq"])
+        assert seen == list(range(1, len(seen) + 1)) and len(seen) < 1490
+        assert message["type"] == "reset" and message["seq"] == 1500
+        publish(db, kept, "live")
+        client.expect("message", seq=1501, data="live")
+        client.alive()
+
+
 def test_resuming_under_a_stream_of_messages_has_no_gap_and_no_double(
         usherd, db, kept, token, connect):
     """Again and again, while somebody publishes as fast as he can."""
